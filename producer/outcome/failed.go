@@ -35,6 +35,10 @@ const (
 	ClassIdentity job.Class = "identity"
 )
 
+// ClassDone is the class of a miner whose job is done and lacks nothing. Only a rescore
+// runs it again.
+const ClassDone job.Class = "done"
+
 // Classes are those that a replay can choose by.
 func Classes() []job.Class { return append(job.Classes(), ClassIdentity) }
 
@@ -43,6 +47,8 @@ type Failures struct {
 	// Ended are the dead and the degraded ones, and those whose identity is
 	// unknown; who is both has the class of its job.
 	Ended []Failed
+	// Sound are done and lack nothing, whether or not their identity is known.
+	Sound []Failed
 	// Unknown are the entries of all whose identity is.
 	Unknown []input.Miner
 	// Replaying are being run again just now, or were when a replay was broken
@@ -88,6 +94,8 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concl
 				return Failures{}, err
 			}
 			failures.Ended = append(failures.Ended, lacks)
+		case record.Phase == job.Done:
+			failures.Sound = append(failures.Sound, sound(record))
 		}
 	}
 	for _, letter := range DeadLetters(records, letters) {
@@ -139,6 +147,21 @@ func addUnknown(f *Failures, m job.Manifest, records map[int]job.Record) {
 	}
 }
 
+// sound is a miner whose job is done and lacks nothing.
+func sound(r job.Record) Failed {
+	f := Failed{
+		UID:      r.UID,
+		Class:    ClassDone,
+		Attempts: r.Failures + 1,
+		Trace:    r.Trace,
+		Replay:   r.Replay,
+	}
+	if r.Claim != nil {
+		f.Worker = r.Claim.Worker
+	}
+	return f
+}
+
 // lacking says what a degraded evaluation lacks.
 func lacking(ctx context.Context, bus *jobstream.Bus, r job.Record) (Failed, error) {
 	f := Failed{
@@ -176,6 +199,8 @@ type Selection struct {
 	// unknown; Degraded chooses the degraded ones; both choose both.
 	Class    job.Class
 	Degraded bool
+	// Rescore chooses UIDs, which must not be empty, whatever their jobs came to.
+	Rescore bool
 }
 
 // ErrSelection says that a selection names what there is not.
@@ -188,7 +213,7 @@ func (s Selection) Select(f Failures) (chosen []Failed, already []int, err error
 	if err := s.check(f); err != nil {
 		return nil, nil, err
 	}
-	for _, one := range f.Ended {
+	for _, one := range s.Of(f) {
 		wanted := s.Class == "" && !s.Degraded || s.Class != "" && one.Class == s.Class || s.Degraded && one.Class == ClassDegraded
 		if wanted && s.names(one.UID) {
 			chosen = append(chosen, one)
@@ -205,6 +230,17 @@ func (s Selection) Select(f Failures) (chosen []Failed, already []int, err error
 	return chosen, already, nil
 }
 
+// Of are the miners that can be selected, by uid.
+func (s Selection) Of(f Failures) []Failed {
+	if !s.Rescore {
+		return f.Ended
+	}
+	all := slices.Concat(f.Ended, f.Sound)
+	all = slices.DeleteFunc(all, func(one Failed) bool { return one.Class == ClassIdentity }) // it is among the sound, if it has a job
+	slices.SortFunc(all, func(a, b Failed) int { return cmp.Compare(a.UID, b.UID) })
+	return all
+}
+
 func (s Selection) names(uid int) bool { return len(s.UIDs) == 0 || slices.Contains(s.UIDs, uid) }
 
 // all says whether nothing in particular is asked for.
@@ -216,6 +252,8 @@ func (s Selection) check(f Failures) error {
 	}
 	classes := Classes()
 	switch {
+	case s.Rescore:
+		return s.checkRescore(f)
 	case s.Class != "" && !slices.Contains(classes, s.Class):
 		return fmt.Errorf("%w: class %q, want one of %v", ErrSelection, s.Class, classes)
 	case s.Class == ClassIdentity && !has(s.Class):
@@ -228,6 +266,20 @@ func (s Selection) check(f Failures) error {
 	for _, uid := range s.UIDs {
 		if !slices.ContainsFunc(f.Ended, func(one Failed) bool { return one.UID == uid }) && !slices.Contains(f.Replaying, uid) {
 			return fmt.Errorf("%w: miner %d lacks nothing; %s", ErrSelection, uid, f)
+		}
+	}
+	return nil
+}
+
+// checkRescore wants miners that have a job which has ended, or is being replayed.
+func (s Selection) checkRescore(f Failures) error {
+	ended := Failures{Ended: s.Of(f)}
+	if len(s.UIDs) == 0 {
+		return fmt.Errorf("%w: no miner is named; %s", ErrSelection, ended)
+	}
+	for _, uid := range s.UIDs {
+		if !slices.ContainsFunc(ended.Ended, func(one Failed) bool { return one.UID == uid }) && !slices.Contains(f.Replaying, uid) {
+			return fmt.Errorf("%w: miner %d has no job in the round; %s", ErrSelection, uid, ended)
 		}
 	}
 	return nil

@@ -21,7 +21,7 @@ type Result struct {
 	Due    time.Time `json:"due,omitzero"`
 	Mirror string    `json:"mirror"`
 	// Complete says that nothing stands in for what could not be had: no dead
-	// letter, no degraded evaluation, no unknown identity, no stand-in, no failed
+	// letter but of those Kept, no degraded evaluation, no unknown identity, no stand-in, no failed
 	// look-up of maintainers, nothing that damage has cost.
 	Complete bool `json:"complete"`
 	// Unloadable are the languages that gave no nodes, as in the validator.
@@ -49,6 +49,13 @@ type Result struct {
 	AllIssues *AllIssues `json:"all_issues,omitempty"`
 	// Overdue counts the failed ones that the round did not wait for.
 	Overdue int `json:"overdue,omitempty"`
+	// Cancelled counts the failed ones that an operator has ended. CancelOrders are the
+	// orders that were given in this run of the round.
+	Cancelled    int               `json:"cancelled,omitempty"`
+	CancelOrders []job.CancelOrder `json:"cancel_orders,omitempty"`
+	// Kept are the miners whose last job failed, and whose evaluation from before it
+	// counts and lacks nothing: a rescore failed, or was cancelled.
+	Kept []int `json:"kept,omitempty"`
 	// Notes are the manifest's: what was not as it should be from the start, without
 	// unknown identities once replays have found out all of them.
 	Notes []string `json:"notes,omitempty"`
@@ -189,7 +196,7 @@ func standIn(m *scoring.MinerOutcome, asOf time.Time) StandIn {
 
 // NothingStandsIn says whether nothing stands in for what could not be had.
 func (r Result) NothingStandsIn() bool {
-	return r.Failed+len(r.Degraded)+len(r.UnknownIdentities)+len(r.StandIns)+len(r.FailedLookUps)+len(r.Damaged) == 0
+	return r.Failed-len(r.Kept)+len(r.Degraded)+len(r.UnknownIdentities)+len(r.StandIns)+len(r.FailedLookUps)+len(r.Damaged) == 0
 }
 
 // Malformed is one miner whose answers had items that could not be read; each

@@ -79,10 +79,14 @@ func (w *work) readEvaluations(ctx context.Context, records map[int]job.Record) 
 		if key == "" {
 			continue
 		}
+		account := w.accountOf(uid)
 		group.Go(func() error {
 			evaluation, digest, err := w.cfg.Bus.Evaluations.LoadDigest(reading, key)
 			if unreadable[i] = jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound); err != nil && !unreadable[i] {
 				return fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
+			}
+			if key == records[uid].Former && evaluation.Evaluation.GitHubID != account {
+				return nil // a replay has found another account, and failed: what it had of the former one is not its own
 			}
 			all[i] = found{evaluation, outcome.Part{UID: uid, Key: key, SHA256: digest}}
 			return nil
@@ -96,11 +100,21 @@ func (w *work) readEvaluations(ctx context.Context, records map[int]job.Record) 
 		switch {
 		case unreadable[i]:
 			lost = append(lost, records[uid])
-		case records[uid].Stands() != "":
+		case all[i].part.Key != "":
 			read[uid] = all[i]
 		}
 	}
 	return read, lost, nil
+}
+
+// accountOf is the GitHub account of a miner, as it is known by now.
+func (w *work) accountOf(uid int) string {
+	for i := range w.m.Miners {
+		if w.m.Miners[i].UID == uid {
+			return w.m.Miners[i].GitHubID
+		}
+	}
+	return ""
 }
 
 // conclude looks up the maintainers, applies the rules to the evidence, and stores the
@@ -116,6 +130,9 @@ func (w *work) conclude(ctx context.Context, e evidence) (outcome.Result, error)
 		return outcome.Result{}, err
 	}
 	if err := w.keepSnapshot(ctx); err != nil {
+		return outcome.Result{}, err
+	}
+	if err := w.readOrders(ctx); err != nil { // the list of a producer that resumes a round is no shorter
 		return outcome.Result{}, err
 	}
 	result := w.newResult(e)
@@ -229,19 +246,14 @@ func (w *work) newResult(e evidence) outcome.Result {
 		Notes:             notesOf(m.Manifest),
 		Replayed:          w.replay.UIDs,
 		Mended:            w.m.past.mended,
+		CancelOrders:      w.orders().Orders,
 		Degraded:          []outcome.Degraded{},
 		Malformed:         []outcome.Malformed{},
 		UnknownIdentities: []outcome.UnknownIdentity{},
 		StandIns:          []outcome.StandIn{},
 		DeadLetters:       outcome.DeadLetters(e.records, e.letters),
 	}
-	for _, record := range e.records {
-		result.Retries += record.Retries()
-		result.Unreported += record.Unreported
-		if record.Phase == job.Failed && record.Failure != nil && record.Failure.Class == job.Overdue {
-			result.Overdue++
-		}
-	}
+	w.countEnds(e, &result)
 	for _, uid := range slices.Sorted(maps.Keys(e.evaluations)) {
 		evaluation := e.evaluations[uid]
 		result.Evaluations = append(result.Evaluations, evaluation.part)
@@ -255,6 +267,32 @@ func (w *work) newResult(e evidence) outcome.Result {
 		}
 	}
 	return result
+}
+
+// countEnds adds up how the jobs ended, and lists those whose evaluation from before a
+// failed replay counts and lacks nothing.
+func (w *work) countEnds(e evidence, result *outcome.Result) {
+	for uid, record := range e.records {
+		result.Retries += record.Retries()
+		result.Unreported += record.Unreported
+		if record.Phase != job.Failed {
+			continue
+		}
+		if record.Failure != nil {
+			switch record.Failure.Class {
+			case job.Overdue:
+				result.Overdue++
+			case job.Cancelled:
+				result.Cancelled++
+			case job.Transient, job.Permanent, job.Poison, job.Damaged:
+			}
+		}
+		former, counts := e.evaluations[uid]
+		if counts && record.Former != "" && len(former.Missing) == 0 && !former.Evaluation.Evaluation.FetchFailed {
+			result.Kept = append(result.Kept, uid)
+		}
+	}
+	slices.Sort(result.Kept)
 }
 
 // notesOf returns a manifest's notes. The note on unknown identities is left out once a

@@ -19,7 +19,7 @@ import (
 // stored are not asked for again, so that every revision of an outcome has the same ones.
 //
 // A look-up that fails pays no cut, as docs/rules/scoring.md#rewards has it, and is
-// reported; so is one that an overdue round cannot wait for. Of an answer with unreadable
+// reported; so is one that an overdue or cancelled round cannot wait for. Of an answer with unreadable
 // entries the others count; it is reported but not stored, so that the next revision asks
 // again. The number of requests is stored with the answers: a producer that concludes after
 // a crash must count those of the dead one.
@@ -50,7 +50,7 @@ func (w *work) maintainers(ctx context.Context) (jobstream.Maintainers, []job.Mi
 
 // lookUp asks for the maintainers that are not stored. found has the complete answers,
 // partly those with unreadable entries, and failed says what is missing. Only the end of
-// ctx is an error: an overdue round ends the requests and not the work.
+// ctx is an error: an overdue or cancelled round ends the requests and not the work.
 func (w *work) lookUp(ctx context.Context, kept map[string][]scoring.Maintainer) (
 	found jobstream.Maintainers, partly map[string][]scoring.Maintainer, failed []job.Missing, err error,
 ) {
@@ -61,6 +61,8 @@ func (w *work) lookUp(ctx context.Context, kept map[string][]scoring.Maintainer)
 		asking, cancel = context.WithDeadlineCause(asking, lastLookUp(w.overdueAt, time.Now(), w.cfg.MaintainerGrace), errOverdue)
 		defer cancel()
 	}
+	asking, stop := w.whileWanted(asking)
+	defer stop()
 	found.Found = map[string][]scoring.Maintainer{}
 	partly = map[string][]scoring.Maintainer{}
 	failed = []job.Missing{}

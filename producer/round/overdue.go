@@ -39,19 +39,20 @@ func lastLookUp(overdueAt, now time.Time, grace time.Duration) time.Time {
 // job may still commit before that write; after it, its claim no longer matches. Messages
 // that remain are removed by the workers that get them. The jobs are checked again until
 // ctx ends, because a record may be lost or damaged after it was ended.
-func (r *Runner) declareOverdue(ctx context.Context, round string, jobs []job.Job, at time.Time) error {
-	timer := time.NewTimer(time.Until(at))
+func (w *work) declareOverdue(ctx context.Context) error {
+	timer := time.NewTimer(time.Until(w.overdueAt))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
 		return nil // all ended in time
 	}
-	r.cfg.Log.WarnContext(ctx, "the round is overdue: what has not ended is dead", "round", round, "since", at)
-	ticker := time.NewTicker(r.cfg.Reconcile)
+	w.cfg.Log.WarnContext(ctx, "the round is overdue: what has not ended is dead", "round", w.m.Round, "since", w.overdueAt)
+	ticker := time.NewTicker(w.cfg.Reconcile)
 	defer ticker.Stop()
 	for {
-		if err := r.endAllOverdue(ctx, jobs, at); err != nil {
+		err := w.giveUp(ctx, w.jobs, func(record job.Record, now time.Time) job.Failure { return overdueFailure(record, w.overdueAt, now) })
+		if err != nil {
 			return err
 		}
 		select {
@@ -62,15 +63,16 @@ func (r *Runner) declareOverdue(ctx context.Context, round string, jobs []job.Jo
 	}
 }
 
-func (r *Runner) endAllOverdue(ctx context.Context, jobs []job.Job, at time.Time) error {
+// giveUp ends those of the jobs that have not ended, as dead letters; why says of what.
+func (w *work) giveUp(ctx context.Context, jobs []job.Job, why func(job.Record, time.Time) job.Failure) error {
 	// The group has no context of its own: a job whose end is begun is ended, even if ctx
 	// ends because the last job has.
 	group := errgroup.Group{}
 	group.SetLimit(atOnce)
 	for _, j := range jobs {
 		group.Go(func() error {
-			if err := r.endOverdue(ctx, j, at); err != nil && ctx.Err() == nil {
-				return fmt.Errorf("ending the overdue job of miner %d: %w", j.UID, err)
+			if err := w.giveUpOne(ctx, j, why); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("giving up the job of miner %d: %w", j.UID, err)
 			}
 			return nil
 		})
@@ -78,18 +80,26 @@ func (r *Runner) endAllOverdue(ctx context.Context, jobs []job.Job, at time.Time
 	return group.Wait()
 }
 
-func (r *Runner) endOverdue(ctx context.Context, j job.Job, at time.Time) error {
+// giveUpOne ends one job. A job that this replay has not opened again yet is opened and ended
+// by one write, so that no worker is given it. A job that this replay leaves alone may be
+// open in an earlier one, because its evaluation was lost. A job that a later replay has
+// opened is that replay's.
+func (w *work) giveUpOne(ctx context.Context, j job.Job, why func(job.Record, time.Time) job.Failure) error {
 	for {
-		record, revision, err := r.recordOf(ctx, jobstream.Exhausted{Round: j.Round, UID: j.UID, Replay: j.Replay})
-		failure := overdueFailure(record, at, time.Now().UTC())
+		record, revision, err := w.recordOf(ctx, jobstream.Exhausted{Round: j.Round, UID: j.UID, Replay: j.Replay})
+		now := time.Now().UTC()
+		failure := why(record, now)
 		if jobstream.Damaged(err) {
-			failure, err = damage("its record", err, time.Now().UTC()), nil
+			failure, err = damage("its record", err, now), nil
+		}
+		if err == nil && record.Phase.Ended() && record.Replay < j.Replay {
+			record, err = record.Replanned(j.Replay, record.Trace)
 		}
 		if err == nil {
-			record, err = record.DeclaredOverdue(j.Replay, failure)
+			record, err = record.GivenUp(min(max(j.Replay, record.Replay), w.replay.Number), failure)
 		}
 		if err == nil {
-			_, err = r.bury(ctx, record, revision)
+			_, err = w.bury(ctx, record, revision)
 		}
 		switch {
 		case errors.Is(err, jobstream.ErrConflict):

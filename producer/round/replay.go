@@ -19,7 +19,8 @@ import (
 // miner that has failed so far may still be in its first outcome.
 var ErrRunning = errors.New("the round is not concluded yet")
 
-// Replay runs failed miners of a concluded round again and concludes the round again. The
+// Replay runs failed miners of a concluded round again, or for a rescore any miners that
+// are named, and concludes the round again. The
 // result is the new revision, or the last one if there was nothing to run. Failed look-ups
 // of maintainers are repeated, and GitHub is asked again about unknown identities. A miner
 // runs again if its account is another than the one that stood in for it; a miner whose
@@ -53,7 +54,7 @@ func (r *Runner) Replay(ctx context.Context, round string, s outcome.Selection) 
 		if err != nil {
 			return outcome.Result{}, err
 		}
-		still, others := unchanged(asked, now.Ended)
+		still, others := unchanged(asked, s.Of(now))
 		replay := job.Replay{
 			Round:  round,
 			Number: latest.Revision,
@@ -137,7 +138,8 @@ func (r *Runner) begin(ctx context.Context, m known, replay job.Replay) (outcome
 
 // Chosen lists the miners that a replay would run, and those of the selection that are
 // being replayed already. It returns ErrRunning if the round has no outcome and outstanding
-// jobs, and outcome.ErrSelection if the selection names a miner that has not failed.
+// jobs, and outcome.ErrSelection if the selection names a miner that has not failed, or that has no
+// job.
 func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s outcome.Selection) (
 	chosen []outcome.Failed, already []int, err error,
 ) {

@@ -294,11 +294,12 @@ func (w *work) run(ctx context.Context) (outcome.Result, error) {
 	}
 }
 
-// settleAll publishes the jobs and waits until each has ended. Collector, leases, deadline
-// and advisories run beside the publisher, because the first jobs end before the last ones
+// settleAll publishes the jobs and waits until each has ended. Collector, leases, deadline,
+// orders to cancel and advisories run beside the publisher, because the first jobs end before the last ones
 // are published. The collector ends the others. Their error does not count if every job
 // has ended all the same.
 func (w *work) settleAll(ctx context.Context) error {
+	w.tryToObey(ctx) // before a worker is given what was cancelled while no producer was there
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
@@ -320,8 +321,9 @@ func (w *work) settleAll(ctx context.Context) error {
 		return err
 	})
 	if !w.overdueAt.IsZero() {
-		group.Go(func() error { return w.declareOverdue(ctx, w.m.Round, w.jobs, w.overdueAt) })
+		group.Go(func() error { return w.declareOverdue(ctx) })
 	}
+	group.Go(func() error { w.followOrders(ctx); return nil })
 	group.Go(func() error {
 		err := w.cfg.Bus.Queue.ConsumeExhausted(ctx, w.exhausted)
 		if ctx.Err() == nil {

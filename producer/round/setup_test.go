@@ -58,7 +58,8 @@ type bundle struct {
 	url    string
 	// maintainers answers the look-ups; the status is 200 unless set.
 	status    atomic.Int64
-	malformed atomic.Bool // one more maintainer, who cannot be read
+	malformed atomic.Bool                   // one more maintainer, who cannot be read
+	hang      atomic.Pointer[chan struct{}] // no answer: it gets a word of each request
 	lookUps   atomic.Int64
 	progress  atomic.Pointer[round.Progress]
 }
@@ -97,6 +98,10 @@ func setupOn(tb testing.TB, servers *jobstreamtest.Servers, cfg jobstream.Config
 // answer knows one maintainer, miner 2, wherever it is asked.
 func (b *bundle) answer(w http.ResponseWriter, r *http.Request) {
 	b.lookUps.Add(1)
+	if asked := b.hang.Load(); asked != nil {
+		hangs(r, *asked)
+		return
+	}
 	if status := int(b.status.Load()); status != 0 {
 		http.Error(w, `{"message":"no"}`, status)
 		return

@@ -45,6 +45,20 @@ func (c losingConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
+// losing opens the streams over connections that lose a message.
+func (b *bundle) losing(t *testing.T, l *losing) *jobstream.Bus {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	nc, err := jobstream.Connect(t.Context(), b.nats, "losing", jobstream.ConnectConfig{
+		Log: quiet, Options: []nats.Option{nats.SetCustomDialer(l)},
+	})
+	must.Do(t, err)
+	t.Cleanup(nc.Close)
+	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
+	must.Do(t, err)
+	return bus
+}
+
 // A replay that had chosen its miners, and lost its hold before its plan was
 // written, once took the round for ended and told of miners run again that
 // nobody had run.
@@ -53,15 +67,8 @@ func TestAReplayTakenOverBeforeItsPlanIsBegunAgain(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	p, m, _ := failing(t, b)
 	p.healed.Store(true)
-	quiet := slog.New(slog.DiscardHandler)
 	l := &losing{text: []byte("PUB $KV." + job.BucketRounds + "." + job.ReplayKey(m.Round, 1)), lost: make(chan struct{})}
-	nc, err := jobstream.Connect(t.Context(), b.nats, "losing", jobstream.ConnectConfig{
-		Log: quiet, Options: []nats.Option{nats.SetCustomDialer(l)},
-	})
-	must.Do(t, err)
-	t.Cleanup(nc.Close)
-	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
-	must.Do(t, err)
+	bus := b.losing(t, l)
 	runner := b.runner(t, func(c *round.Config) { c.Bus, c.Takeover = bus, 500*time.Millisecond })
 
 	type end struct {

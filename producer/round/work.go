@@ -97,9 +97,11 @@ type work struct {
 	// listed passes the records of ended jobs from the reconciler to the collector.
 	listed chan []job.Record
 
-	// mu guards ended, which the collector writes and the reconciler reads.
-	mu    sync.Mutex
-	ended map[int]job.Record // by uid, as this process has seen the jobs end
+	// mu guards ended, which the collector writes and the reconciler reads, and cancel,
+	// which all may read.
+	mu     sync.Mutex
+	ended  map[int]job.Record // by uid, as this process has seen the jobs end
+	cancel job.Cancel         // the orders to cancel, as this process has seen them
 }
 
 // newWork checks first that the round's registry can be read: without it no outcome can be
@@ -146,8 +148,10 @@ func (w *work) end(uid, replay int) (job.Record, bool) {
 	return record, ended && record.Replay >= replay
 }
 
-// late reports whether the round is overdue and waits for nothing more.
-func (w *work) late(now time.Time) bool { return !w.overdueAt.IsZero() && !now.Before(w.overdueAt) }
+// late reports whether the round is overdue or cancelled, and waits for nothing more.
+func (w *work) late(now time.Time) bool {
+	return !w.overdueAt.IsZero() && !now.Before(w.overdueAt) || w.orders().Whole()
+}
 
 // note logs a repair and adds it to the outcome's list.
 func (w *work) note(ctx context.Context, uid int, what repairKind) {

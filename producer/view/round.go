@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mirrorfleet/producer/outcome"
@@ -132,6 +133,9 @@ func RewardsOf(r outcome.Result, now time.Time) Rewards {
 		a.Rewards = append(a.Rewards, reward.Reward)
 	}
 	for _, letter := range r.DeadLetters {
+		if slices.Contains(r.Kept, letter.UID) {
+			continue // nothing is missing: what counted before counts
+		}
 		a.Dead = append(a.Dead, letter.UID)
 	}
 	for _, d := range r.Degraded {

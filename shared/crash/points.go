@@ -64,6 +64,8 @@ const (
 	RoundReleased Point = "round-released"
 	// ReplayPlanned: what is run again is written down, and not begun.
 	ReplayPlanned Point = "replay-planned"
+	// CancelOrdered: the order to cancel is stored; nothing of it is carried out.
+	CancelOrdered Point = "cancel-ordered"
 	// RecordReplanned: the record is open again, its new message not there.
 	RecordReplanned Point = "record-replanned"
 	// Mended: one lost record or message is restored.
@@ -111,8 +113,8 @@ var worker = []Point{
 //nolint:gochecknoglobals // a table
 var producer = []Point{
 	TurnTaken, ManifestWritten, RoundHeld, SnapshotStored, RecordPlanned, JobPublished, MaintainersKept, OneStoredChanged, StoredChanged,
-	OutcomeWritten, ConclusionNoted, RoundReleased, ReplayPlanned, RecordReplanned, Mended, ManifestRestored,
-	SnapshotRestored, RecordRestored, RecordReopened, CopyQueued, TakenBack, Freed, BurialPlanned, BurialPublished, BurialRecorded,
+	OutcomeWritten, ConclusionNoted, RoundReleased, ReplayPlanned, CancelOrdered, RecordReplanned, Mended,
+	ManifestRestored, SnapshotRestored, RecordRestored, RecordReopened, CopyQueued, TakenBack, Freed, BurialPlanned, BurialPublished, BurialRecorded,
 	ExhaustedRemoved, PartForgotten,
 }
 

@@ -13,7 +13,7 @@
 //	   │ │                   └─────────────▶ failed ────┤
 //	   │ └─────────────────────────────────────▲        │
 //	   │   Exhaust,             Bury, Exhaust,          │
-//	   │   end overdue          end overdue             │
+//	   │   GiveUp               GiveUp                  │
 //	   └────────────────────────────────────────────────┘
 //	       Replan, for the next replay
 //	       Reopen, when the evaluation that stands is gone or unreadable
@@ -22,6 +22,6 @@
 // so a worker that lost its lease changes nothing (ErrFenced). done and failed are final
 // for a given replay (ErrSettled), unless the evaluation is damaged: then the job runs
 // again, or ends as damaged. A message of an earlier replay, or one that a later message
-// has replaced, ends nothing. A degraded evaluation is kept until a replay has produced a
-// better one. The package has no clock, no network and no disk: instants are arguments.
+// has replaced, ends nothing. What counted before a replay counts until the replay
+// has succeeded. The package has no clock, no network and no disk: instants are arguments.
 package job

@@ -125,6 +125,9 @@ const (
 // n+1 of its outcome.
 func ReplayKey(round string, n int) string { return fmt.Sprintf("%s.replay.%d", round, n) }
 
+// CancelKey names the orders to cancel jobs of a round (n is 0), or of its nth replay.
+func CancelKey(round string, n int) string { return fmt.Sprintf("%s.cancel.%d", round, n) }
+
 // MaintainersKey names the maintainers that were looked up for a round.
 func MaintainersKey(round string) string { return round + ".maintainers" }
 

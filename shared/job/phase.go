@@ -23,8 +23,9 @@ const (
 	Permanent Class = "permanent" // dead at once: 4xx, a job that cannot be read
 	Poison    Class = "poison"    // the process died until the deliveries were used up
 	Overdue   Class = "overdue"   // it had not ended when its round had to
+	Cancelled Class = "cancelled" // an operator has ended it, or its round
 	Damaged   Class = "damaged"   // its evaluation was gone or unreadable when the round had to end
 )
 
 // Classes are those of dead letters.
-func Classes() []Class { return []Class{Transient, Permanent, Poison, Overdue, Damaged} }
+func Classes() []Class { return []Class{Transient, Permanent, Poison, Overdue, Cancelled, Damaged} }

@@ -57,8 +57,8 @@ type Record struct {
 	Evaluation string `json:"evaluation,omitempty"`
 	// Degraded says that the evaluation lacks what the mirror did not give.
 	Degraded bool `json:"degraded,omitempty"`
-	// Former is the key of the degraded evaluation that a replay should improve on. If
-	// the replay fails, Former counts: a replay must not make a result worse.
+	// Former is the key of the evaluation that counted before the last replay. If the
+	// replay fails, Former counts: a replay must not make a result worse.
 	Former string `json:"former,omitempty"`
 	// Failure is the last failure, whether or not it was the end.
 	Failure *Failure `json:"failure,omitempty"`
@@ -247,9 +247,9 @@ func (r Record) Exhausted(replay int, sequence uint64, f Failure) (Record, error
 	return r, nil
 }
 
-// DeclaredOverdue ends a job that is unfinished when its round has to end. A worker that
-// still runs it is fenced off from then on.
-func (r Record) DeclaredOverdue(replay int, f Failure) (Record, error) {
+// GivenUp ends an unfinished job because its round has to end, or because an operator has
+// cancelled it. A worker that still runs it is fenced off from then on.
+func (r Record) GivenUp(replay int, f Failure) (Record, error) {
 	switch {
 	case r.Phase.Ended() || replay < r.Replay:
 		return r, ErrSettled
@@ -264,9 +264,9 @@ func (r Record) DeclaredOverdue(replay int, f Failure) (Record, error) {
 	return r, nil
 }
 
-// Replanned opens an ended job for its next replay: a failed one, or a done one with a
-// degraded evaluation. Its failures count from 0. Deliveries and requests are not reset:
-// they are the cost of the job.
+// Replanned opens an ended job for its next replay, whether it failed, is degraded or lacks
+// nothing. What counted for it until now becomes Former. Its failures count from 0.
+// Deliveries and requests are not reset: they are the cost of the job.
 func (r Record) Replanned(replay int, trace string) (Record, error) {
 	if !r.Phase.Ended() {
 		return r, fmt.Errorf("replay %d: the job is %s, not ended: %w", replay, r.Phase, ErrNotEnded)
@@ -274,9 +274,7 @@ func (r Record) Replanned(replay int, trace string) (Record, error) {
 	if replay <= r.Replay {
 		return r, fmt.Errorf("replay %d is not after replay %d: %w", replay, r.Replay, ErrSettled)
 	}
-	if r.Phase == Done && r.Degraded {
-		r.Former = r.Evaluation
-	}
+	r.Former = r.Stands()
 	r.Replay = replay
 	r.Trace = trace
 	return r.unstarted(), nil
@@ -337,14 +335,14 @@ func (r Record) Stands() string {
 func (r Record) FinalAttempt() bool { return r.Failures+1 >= MaxFailures }
 
 // Retries counts the failed attempts after which another one came: all but the one that
-// ended the job. Exhausted deliveries, damage and the end of a round are no failure of an
-// attempt.
+// ended the job. Exhausted deliveries, damage, the end of a round and an operator's order
+// are no failure of an attempt.
 func (r Record) Retries() int {
 	if r.Phase != Failed || r.Failure == nil {
 		return r.Failures
 	}
 	switch r.Failure.Class {
-	case Poison, Overdue, Damaged:
+	case Poison, Overdue, Cancelled, Damaged:
 		return r.Failures
 	case Transient, Permanent:
 	}

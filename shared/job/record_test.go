@@ -67,7 +67,7 @@ func events() []event {
 		}
 	}
 	overdue := func(replay int) func(job.Record) (job.Record, error) {
-		return func(r job.Record) (job.Record, error) { return r.DeclaredOverdue(replay, f) }
+		return func(r job.Record) (job.Record, error) { return r.GivenUp(replay, f) }
 	}
 	all := []event{
 		{"claim by a later delivery", claim(10, 4, 1)},
@@ -243,7 +243,7 @@ func TestReplanForgetsTheEnd(t *testing.T) {
 		want.Replay = 2
 		want.Deliveries = 3
 		want.Requests = 40
-		if phase == job.Done { // degraded: it stands until the replay has bettered it
+		if phase == job.Done { // it stands until the replay has bettered it
 			want.Former = "r1.7.own"
 		}
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -340,7 +340,7 @@ func TestRetries(t *testing.T) {
 		if got := exhausted.Retries(); err != nil || got != n {
 			t.Errorf("deliveries used up after %d failures: %d retries (%v), want as many", n, got, err)
 		}
-		overdue, err := running.DeclaredOverdue(0, job.Failure{Class: job.Overdue, At: at})
+		overdue, err := running.GivenUp(0, job.Failure{Class: job.Overdue, At: at})
 		if got := overdue.Retries(); err != nil || got != n {
 			t.Errorf("overdue after %d failures: %d retries (%v), want as many", n, got, err)
 		}

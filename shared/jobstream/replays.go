@@ -48,6 +48,25 @@ func (ro Rounds) Replays(ctx context.Context, round string) ([]job.Replay, error
 	return replays, nil
 }
 
+// Cancel reads what is ordered to be cancelled of a round (n is 0) or of its nth replay; it
+// has no orders if nothing is. A *ValueError if it cannot be read: AddCancel replaces it.
+func (ro Rounds) Cancel(ctx context.Context, round string, n int) (job.Cancel, error) {
+	c, _, err := ro.cancel(round, n).Find(ctx)
+	return c, err
+}
+
+// AddCancel adds an order to those of a run, and returns all of them. Of two that are given
+// at once none is lost, and the same one given twice is stored once. A value that cannot be
+// read counts as empty.
+func (ro Rounds) AddCancel(ctx context.Context, round string, n int, o job.CancelOrder) (job.Cancel, error) {
+	all, _, err := ro.cancel(round, n).Change(ctx, func(now job.Cancel, _ kv.Stored, damaged bool) (job.Cancel, bool) {
+		now.Round, now.Replay = round, n
+		next, adds := now.With(o)
+		return next, adds || damaged
+	})
+	return all, err
+}
+
 // Planned reads a round's manifest, updated with what its replays have found out about the
 // miners; ErrNotFound if nobody has planned the round.
 func (ro Rounds) Planned(ctx context.Context, round string) (job.Manifest, error) {

@@ -37,6 +37,21 @@ func (l *link) replay(round string, n int) kv.Value[job.Replay] {
 	}
 }
 
+func (l *link) cancel(round string, n int) kv.Value[job.Cancel] {
+	return kv.Value[job.Cancel]{
+		Bucket:  l.rounds(),
+		Key:     job.CancelKey(round, n),
+		Form:    kv.Sealed,
+		Version: func(c *job.Cancel) *int { return &c.Version },
+		Check: func(c job.Cancel) error {
+			if c.Round != round || c.Replay != n {
+				return fmt.Errorf("it cancels run %d of %q", c.Replay, c.Round)
+			}
+			return nil
+		},
+	}
+}
+
 func (l *link) maintainers(round string) kv.Value[Maintainers] {
 	return kv.Value[Maintainers]{
 		Bucket:  l.rounds(),

@@ -42,7 +42,7 @@ const (
 const (
 	Delivery  = attribute.Key("job.delivery")      // hand-out of the message, from 1
 	Failures  = attribute.Key("job.failures")      // counted before this attempt
-	FailClass = attribute.Key("job.failure.class") // transient, permanent, poison, overdue or damaged
+	FailClass = attribute.Key("job.failure.class") // transient, permanent, poison, overdue, cancelled or damaged
 	Outcome   = attribute.Key("job.outcome")       // how an attempt ended, or a job; see the Outcomes
 	Phase     = attribute.Key("job.phase")
 	Replay    = attribute.Key("job.replay")  // its number

@@ -79,7 +79,7 @@ func TestASignOfLifeNoticesTheFence(t *testing.T) {
 		},
 		"ended": func(b *bundle) {
 			b.change(1, func(r job.Record) (job.Record, error) {
-				return r.DeclaredOverdue(0, job.Failure{Class: job.Overdue, Error: "late", At: asOf})
+				return r.GivenUp(0, job.Failure{Class: job.Overdue, Error: "late", At: asOf})
 			})
 		},
 	} {
