@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/session"
 	"mirrorfleet/shared/certs/certstest"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
@@ -75,7 +76,7 @@ func TestAPISettings(t *testing.T) {
 	} {
 		app := &cli.Command{
 			Name: "app", Flags: apiFlags(), Action: func(ctx context.Context, cmd *cli.Command) error {
-				stop, err := startAPI(ctx, cmd, wire, refuse, slog.New(slog.DiscardHandler))
+				stop, err := startAPI(ctx, cmd, wire, session.Orders{Replay: refuse}, slog.New(slog.DiscardHandler))
 				if err != nil {
 					return err
 				}

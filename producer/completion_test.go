@@ -29,6 +29,8 @@ func TestBashCompletes(t *testing.T) {
 		"producer|run|--nats|":                      "",
 		"producer|run|--limit-r":                    "--limit-rate --limit-requests",
 		"producer|show|la":                          "latest",
+		"producer|cancel|la":                        "latest",
+		"producer|rescore|la":                       "latest",
 		"producer|completion|":                      "bash fish zsh",
 		"producer|export|--format|":                 "jsonl csv",
 		"producer|export|--format|=":                "jsonl csv", // as bash takes --format= apart
@@ -38,7 +40,7 @@ func TestBashCompletes(t *testing.T) {
 		"producer|run|--replicas|":                  "0 1 3 5",
 		"producer|run|--resume|":                    "latest",
 		"producer|run|--unloadable|csharp,ko":       "csharp,kotlin",
-		"producer|replay|latest|--class|":           "transient permanent poison overdue damaged identity",
+		"producer|replay|latest|--class|":           "transient permanent poison overdue cancelled damaged identity",
 		"producer|serve|--vers":                     "--version",
 		"producer|show|$(touch " + trap + ")|--rev": "--revision",
 	} {

@@ -28,6 +28,9 @@ type conducted struct {
 	// before is the revision that a replay started from; its Revision is 0 after a
 	// run, and when that revision could not be read.
 	before outcome.Result
+	// kept are the miners that ran again, failed, and keep what they had: the outcome is
+	// as complete as before.
+	kept []int
 }
 
 // conduct opens a session, has work run or replay a round in it, and shows the
@@ -74,6 +77,9 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(context.C
 	}
 	if !result.Complete {
 		return command.Silent(fmt.Errorf("round %s is not complete", result.Round))
+	}
+	if len(result.kept) > 0 {
+		return command.Silent(fmt.Errorf("running %s again has failed", view.Miners(result.kept)))
 	}
 	return nil
 }

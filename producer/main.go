@@ -24,7 +24,7 @@ func newCommand() *cli.Command {
 			"  producer run --help                        # a command's flags",
 		Commands: []*cli.Command{
 			runCommand(), serveCommand(), roundsCommand(), showCommand(), rewardsCommand(), failedCommand(), replayCommand(), exportCommand(),
-			planCommand(), warmCommand(), limitCommand(), doctorCommand(), backupCommand(), restoreCommand(),
+			cancelCommand(), rescoreCommand(), planCommand(), warmCommand(), limitCommand(), doctorCommand(), backupCommand(), restoreCommand(),
 		},
 	}
 }

@@ -91,6 +91,8 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	r.UnknownIdentities = []outcome.UnknownIdentity{{UID: 5, GitHubID: "1005", KeptAt: m.AsOf.Add(-3 * time.Hour), Age: 3 * 3600}}
 	r.StandIns, r.Unreported = []outcome.StandIn{{UID: 8, AsOf: m.AsOf.Add(-2 * time.Hour), Age: 2 * 3600}}, 1
 	r.DeadLetters[0].Payload, r.Overdue = []byte("what a worker could not read"), 1 // which the schemas have, too
+	r.Cancelled = 1
+	r.CancelOrders = []job.CancelOrder{{UIDs: []int{8}, By: "producer-host-17-4f64qJ", At: m.AsOf.Add(time.Hour), Reason: "its account was renamed"}}
 	r.Notes = []string{"postponed for 12m30s: metagraph metagraph.json: not usable: exported at 2026-06-02T12:00:00Z, want at most 6h0m0s ago"}
 	for revision := 1; revision <= 2; revision++ {
 		r.Revision = revision
@@ -151,6 +153,7 @@ var lists = []struct {
 	{"failed", "Round", []string{"failed", replayedRound}, 0},
 	{"failed-none", "Round", []string{"failed", openRound}, 0},
 	{"dry-run", "ReplayAnswer", []string{"replay", replayedRound, "--dry-run"}, 0},
+	{"dry-run-rescore", "ReplayAnswer", []string{"rescore", replayedRound, "--uid", "6,8", "--dry-run"}, 0},
 }
 
 // styles are those in which a list is looked at: all at 80 characters, a table

@@ -71,8 +71,8 @@ func serve(ctx context.Context, c *cli.Command) (err error) {
 	}
 	s := session.New(cfg)
 	defer func() { err = errors.Join(err, s.Close()) }()
-	o.StartAPI = func(ctx context.Context, f *fleet.Fleet, replay session.Replayer) (func() error, error) {
-		return startAPI(ctx, c, f, replay, log)
+	o.StartAPI = func(ctx context.Context, f *fleet.Fleet, orders session.Orders) (func() error, error) {
+		return startAPI(ctx, c, f, orders, log)
 	}
 	if err := s.Serve(ctx, o.ServeConfig); err != nil && ctx.Err() == nil {
 		return err
@@ -247,7 +247,7 @@ func apiFlags() []cli.Flag {
 			Usage:     "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none; beyond this machine it needs TLS and a read token",
 			Validator: command.Address,
 		},
-		file("api-token-file", "`FILE` with the token that replays over the API require; without it the API replays nothing"),
+		file("api-token-file", "`FILE` with the token that orders over the API require (replay, rescore, cancel); without it the API takes none"),
 		file("api-read-token-file", "`FILE` with the token that reading requires; without it anybody who reaches the address can read"),
 		file("api-cert", "`FILE` with the API's certificate; it is read again for each connection"),
 		file("api-key", "`FILE` with the key of --api-cert"),
@@ -257,7 +257,7 @@ func apiFlags() []cli.Flag {
 // api is what the flags say of the API.
 type api struct {
 	addr string // "" for no API
-	// token is required for replays; "" refuses them all. readToken is required for
+	// token is required for orders; "" refuses them all. readToken is required for
 	// reading; "" lets anybody read.
 	token, readToken string
 	files            certs.Files
@@ -289,9 +289,9 @@ func readAPI(c *cli.Command) (a api, err error) {
 }
 
 // startAPI serves the API on --api until the closer is called; without an address it
-// serves nothing. replay runs a replay until its context ends, and the closer waits for
-// it.
-func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, replay web.Replayer, log *slog.Logger) (func() error, error) {
+// serves nothing. What is ordered over the API ends with its context, and the closer waits
+// for it.
+func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, orders session.Orders, log *slog.Logger) (func() error, error) {
 	a, err := readAPI(c)
 	if err != nil {
 		return nil, err
@@ -303,7 +303,9 @@ func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, replay web.Re
 		Bus:       f.Bus,
 		Limit:     f.Limiter.State,
 		Buckets:   f.Buckets,
-		Replay:    replay,
+		Replay:    orders.Replay,
+		Cancel:    orders.Cancel,
+		Name:      orders.Name,
 		Token:     a.token,
 		ReadToken: a.readToken,
 		Log:       log,

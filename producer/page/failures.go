@@ -26,6 +26,9 @@ func Failures(w io.Writer, r view.Round) error {
 		return err
 	}
 	p := newPage(w)
+	for _, o := range r.CancelOrders {
+		p.textf(0, "%s", ordered(o))
+	}
 	printDamaged(p, r.Damaged)
 	if text := wayOut(&r, unknown > 0); text != "" {
 		p.textf(0, "%s", text)

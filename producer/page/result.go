@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring"
@@ -159,10 +160,26 @@ func printJobs(w io.Writer, r outcome.Result) error {
 	printAllIssues(p, r.AllIssues)
 	printMended(p, r.Mended)
 	printDamaged(p, r.Damaged)
+	for _, o := range r.CancelOrders {
+		p.painted(terminal.Bad, func() { p.textf(0, "%s", ordered(o)) })
+	}
+	var cancelled []int
 	for _, d := range r.DeadLetters {
+		if d.Class == job.Cancelled { // often the whole round, and all for one reason
+			cancelled = append(cancelled, d.UID)
+			continue
+		}
 		p.painted(terminal.Bad, func() {
 			p.textf(0, "dead letter: miner %d, %s after %s: %s", d.UID, d.Class, plural.Of(d.Attempts, "attempt"), d.Error)
 		})
+	}
+	if len(cancelled) > 0 {
+		p.painted(terminal.Bad, func() {
+			p.textf(0, "%s, cancelled: %s", plural.Of(len(cancelled), "dead letter"), view.Miners(cancelled))
+		})
+	}
+	if len(r.Kept) > 0 {
+		p.textf(0, "kept: the evaluation from before the last run of %s counts, and lacks nothing", view.Miners(r.Kept))
 	}
 	for _, d := range r.Degraded {
 		p.painted(terminal.Warn, func() {
@@ -202,6 +219,15 @@ func printAllIssues(p *page, all *outcome.AllIssues) {
 		p.textf(0, "note: the one answer on all issues has unreadable rows, %d of %s: skipped %s", all.Unreadable,
 			plural.Of(all.Rows, "row"), skipped(all.Malformed))
 	}
+}
+
+// ordered says who has cancelled what.
+func ordered(o job.CancelOrder) string {
+	what := "the round"
+	if !o.Whole() {
+		what = view.Miners(o.UIDs)
+	}
+	return what + ": " + o.String()
 }
 
 // skipped names the first ten malformed items. A broken answer can have a thousand of them;

@@ -13,7 +13,7 @@ import (
 )
 
 // stand is a round's state in one word, with its colour. A concluded round is shown as
-// complete or incomplete.
+// complete, cancelled or incomplete.
 func stand(s *view.Summary) terminal.Cell {
 	switch {
 	case s.State == view.Stopped || s.State == view.Damaged:
@@ -22,6 +22,9 @@ func stand(s *view.Summary) terminal.Cell {
 		return terminal.Cell{Text: string(s.State), Colour: terminal.Warn}
 	case s.Complete:
 		return terminal.Cell{Text: "complete", Colour: terminal.Good}
+	}
+	if s.Cancelled > 0 {
+		return terminal.Cell{Text: "cancelled", Colour: terminal.Bad}
 	}
 	return terminal.Cell{Text: "incomplete", Colour: terminal.Bad}
 }

@@ -31,8 +31,11 @@ type Cancelled struct {
 	// that were cancelled before, whether or not their jobs have ended.
 	UIDs, Already []int
 
-	replays map[int]int // of the jobs of the asked miners, by uid
+	replays map[int]int // by uid: which replay's end of each asked job counts
 }
+
+// ReplayOf is the replay in which the order ends the job of a miner that it names.
+func (c Cancelled) ReplayOf(uid int) int { return c.replays[uid] }
 
 // OrderCancel stores an order to end a round, or some of its jobs (order.UIDs), now. The
 // producer that runs the round carries it out; FollowCancel does if there is none. If the
@@ -187,20 +190,20 @@ func became(r job.Record) string {
 	return "is done already"
 }
 
-// mostNamed bounds how many miners an error lists.
-const mostNamed = 50
+// maxNamed bounds how many miners an error lists.
+const maxNamed = 50
 
 // outstanding lists for an error what can be cancelled.
 func outstanding(uids []int) string {
 	if len(uids) == 0 {
 		return "no job is outstanding"
 	}
-	names := make([]string, 0, mostNamed)
-	for _, uid := range uids[:min(len(uids), mostNamed)] {
+	names := make([]string, 0, maxNamed)
+	for _, uid := range uids[:min(len(uids), maxNamed)] {
 		names = append(names, strconv.Itoa(uid))
 	}
 	text := "outstanding: " + strings.Join(names, ", ")
-	if more := len(uids) - mostNamed; more > 0 {
+	if more := len(uids) - maxNamed; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text

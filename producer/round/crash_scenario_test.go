@@ -33,6 +33,8 @@ const (
 	silent      scenario = "silent"       // miner 2's worker died, and the server withholds the message
 	usedUp      scenario = "used up"      // miner 2's deliveries are used up, and the server says so
 	unadvised   scenario = "unadvised"    // … and nobody has heard the server
+	cancelled   scenario = "cancelled"    // miner 1 is done, a worker is at miner 2's job, and nobody runs the round
+	cutShort    scenario = "cut short"    // a replay of two miners is planned, and one of them is open
 	unheard     scenario = "unheard"      // they are another round's, and the record is lost
 )
 

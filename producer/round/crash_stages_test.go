@@ -32,6 +32,10 @@ func (s scenario) stage(t *testing.T) stage {
 		}
 		p.healed.Store(true)
 		return stage{bundle: b, m: m, work: c, env: []string{replayEnv + "=all"}, dead: func() {}}
+	case cancelled:
+		return cancelling(t)
+	case cutShort:
+		return cuttingShort(t)
 	case lostMessage, lostRecord, lostBoth, noManifest, noSnapshot, badRecord:
 		return s.losing(t)
 	case noEvidence:

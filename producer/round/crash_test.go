@@ -34,17 +34,18 @@ type crashCase struct {
 // crashCases names every point of the producer with the scenarios that pass it.
 var crashCases = []crashCase{
 	{name: "ManifestWritten", point: crash.ManifestWritten, in: []scenario{fresh}},
-	{name: "RoundHeld", point: crash.RoundHeld, in: []scenario{fresh, replayed, usedUp}},
+	{name: "RoundHeld", point: crash.RoundHeld, in: []scenario{fresh, replayed, usedUp, cancelled}},
 	{name: "SnapshotStored", point: crash.SnapshotStored, in: []scenario{fresh}},
 	{name: "RecordPlanned", point: crash.RecordPlanned, in: []scenario{fresh, replayed}, twice: true},
 	{name: "JobPublished", point: crash.JobPublished, in: []scenario{fresh, replayed}, twice: true},
-	{name: "MaintainersKept", point: crash.MaintainersKept, in: []scenario{fresh, replayed}},
+	{name: "MaintainersKept", point: crash.MaintainersKept, in: []scenario{fresh, replayed, cancelled}},
 	{name: "OneStoredChanged", point: crash.OneStoredChanged, in: []scenario{fresh, replayed}, twice: true},
 	{name: "StoredChanged", point: crash.StoredChanged, in: []scenario{fresh, replayed}},
-	{name: "OutcomeWritten", point: crash.OutcomeWritten, in: []scenario{fresh, replayed}},
+	{name: "OutcomeWritten", point: crash.OutcomeWritten, in: []scenario{fresh, replayed, cancelled, cutShort}},
 	{name: "ConclusionNoted", point: crash.ConclusionNoted, in: []scenario{fresh, replayed}},
 	{name: "RoundReleased", point: crash.RoundReleased, in: []scenario{fresh, replayed}},
 	{name: "ReplayPlanned", point: crash.ReplayPlanned, in: []scenario{replayed}},
+	{name: "CancelOrdered", point: crash.CancelOrdered, in: []scenario{cancelled, cutShort}},
 	{name: "RecordReplanned", point: crash.RecordReplanned, in: []scenario{replayed}, twice: true},
 	{name: "Mended", point: crash.Mended, in: []scenario{lostMessage, lostRecord, lostBoth}},
 	{name: "ManifestRestored", point: crash.ManifestRestored, in: []scenario{noManifest}},
@@ -55,8 +56,8 @@ var crashCases = []crashCase{
 	{name: "TakenBack", point: crash.TakenBack, in: []scenario{silent}},
 	{name: "Freed", point: crash.Freed, in: []scenario{passedOver, unadvised, silent}},
 	{name: "BurialPlanned", point: crash.BurialPlanned, in: []scenario{unheard}, as: fresh},
-	{name: "BurialPublished", point: crash.BurialPublished, in: []scenario{usedUp, unadvised}},
-	{name: "BurialRecorded", point: crash.BurialRecorded, in: []scenario{usedUp, unadvised}},
+	{name: "BurialPublished", point: crash.BurialPublished, in: []scenario{usedUp, unadvised, cancelled, cutShort}},
+	{name: "BurialRecorded", point: crash.BurialRecorded, in: []scenario{usedUp, unadvised, cancelled, cutShort}},
 	{name: "ExhaustedRemoved", point: crash.ExhaustedRemoved, in: []scenario{usedUp}},
 }
 

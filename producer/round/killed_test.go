@@ -35,6 +35,9 @@ const producerEnv = "MIRRORFLEET_TEST_PRODUCER"
 // replayEnv makes that producer replay what failed of the round, if it is set.
 const replayEnv = "MIRRORFLEET_TEST_REPLAY"
 
+// cancelEnv makes it cancel the round, or the replay of it that is open, if it is set.
+const cancelEnv = "MIRRORFLEET_TEST_CANCEL"
+
 // forgetEnv makes it remove old rounds instead, if it is set.
 const forgetEnv = "MIRRORFLEET_TEST_FORGET"
 
@@ -85,11 +88,29 @@ func produceAsProcess(addresses string) error {
 		_, _, err = runner.Replay(ctx, m.Round, outcome.Selection{})
 		return err
 	}
+	if os.Getenv(cancelEnv) != "" {
+		return cancelAsProcess(ctx, bus, runner, m.Round)
+	}
 	_, err = runner.Start(ctx, m)
 	if errors.Is(err, jobstream.ErrExists) {
 		_, err = runner.Resume(ctx, m.Round)
 	}
 	return err
+}
+
+// cancelAsProcess cancels a round. One that is cancelled and concluded already is as it
+// should be.
+func cancelAsProcess(ctx context.Context, bus *jobstream.Bus, runner *round.Runner, name string) error {
+	order := job.CancelOrder{By: "an operator", At: time.Now(), Reason: "a trial"}
+	c, err := round.OrderCancel(ctx, bus, name, order)
+	if errors.Is(err, round.ErrCancel) {
+		_, err = runner.Resume(ctx, name)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	return runner.FollowCancel(ctx, c)
 }
 
 // produce runs a producer process and kills it after a while, 0 for never; true

@@ -141,6 +141,8 @@ func measured(ctx context.Context, began time.Time, result outcome.Result, err e
 	switch {
 	case err != nil:
 		outcome = telemetry.RoundStopped
+	case !result.Complete && len(result.CancelOrders) > 0:
+		outcome = telemetry.RoundCancelled
 	case !result.Complete:
 		outcome = telemetry.RoundIncomplete
 	}

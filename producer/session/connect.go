@@ -22,7 +22,26 @@ import (
 // connect opens the streams and the limiter; a local session starts its servers first.
 // A producer that measures also stores when a round was last concluded: the producer
 // that concluded it may have died before it could (round.KeepLast).
-func (s *Session) connect(ctx context.Context) (err error) {
+func (s *Session) connect(ctx context.Context) error {
+	if err := s.attach(ctx); err != nil {
+		return err
+	}
+	if !s.cfg.Local { // a local session has started its NATS with sync_interval always
+		s.lookAtServers(ctx)
+	}
+	if err := s.declareEgresses(ctx); err != nil {
+		return err
+	}
+	if telemetry.Measuring() {
+		if err := round.KeepLast(ctx, s.fleet.Bus); err != nil {
+			s.cfg.Log.WarnContext(ctx, "could not look up when a round was last concluded", "error", err)
+		}
+	}
+	return nil
+}
+
+// attach opens the streams and the limiter, and nothing more: it declares no egress.
+func (s *Session) attach(ctx context.Context) (err error) {
 	cfg := &s.cfg.Servers
 	if s.cfg.Local {
 		if err := s.startServers(ctx); err != nil {
@@ -35,17 +54,6 @@ func (s *Session) connect(ctx context.Context) (err error) {
 	}
 	s.onClose(s.fleet.Close)
 	s.cfg.Observability.Follow(s.fleet)
-	if !s.cfg.Local { // a local session has started its NATS with sync_interval always
-		s.lookAtServers(ctx)
-	}
-	if err := s.declareEgresses(ctx); err != nil {
-		return err
-	}
-	if telemetry.Measuring() {
-		if err := round.KeepLast(ctx, s.fleet.Bus); err != nil {
-			s.cfg.Log.WarnContext(ctx, "could not look up when a round was last concluded", "error", err)
-		}
-	}
 	return nil
 }
 

@@ -236,6 +236,25 @@ func (v *served) replay(ctx context.Context, name string, s outcome.Selection) (
 	return result, did, err
 }
 
+// cancel follows an order to cancel for a caller of the API. It waits beside a round that a
+// local fleet has in work: that round is the one that ends.
+func (v *served) cancel(ctx context.Context, c round.Cancelled) error {
+	m, err := v.config.Bus.Rounds.Manifest(ctx, c.Round)
+	if err != nil {
+		return err
+	}
+	config := v.config
+	if config.Mirror, err = v.session.mirrorOf(m.Mirror); err != nil { //nolint:contextcheck // its breaker is nobody's request
+		return err
+	}
+	config.SoleProducer = false // this process may run the round itself
+	runner, err := round.New(config)
+	if err != nil {
+		return err
+	}
+	return runner.FollowCancel(ctx, c)
+}
+
 // run does the work on a round, and calls progress with its counts unless that is nil. A
 // local fleet serves one round at a time, because its workers are started for one mirror
 // and its consumer is filtered to one round: there, a second round waits.

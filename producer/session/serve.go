@@ -11,6 +11,7 @@ import (
 	"mirrorfleet/producer/leadership"
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/schedule"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
@@ -35,9 +36,18 @@ type ServeConfig struct {
 	MetagraphMaxAge   time.Duration
 	// GitHub is the base URL of its API.
 	GitHub string
-	// StartAPI serves the API until closer is called. The API runs replays with replay,
-	// which ends when its context does.
-	StartAPI func(ctx context.Context, f *fleet.Fleet, replay Replayer) (closer func() error, err error)
+	// StartAPI serves the API until closer is called. The API carries out orders with what
+	// it is given, which ends when its context does.
+	StartAPI func(ctx context.Context, f *fleet.Fleet, orders Orders) (closer func() error, err error)
+}
+
+// Orders are what the API can order of this process.
+type Orders struct {
+	Replay Replayer
+	// Cancel waits until an order to cancel is carried out, or carries it out.
+	Cancel func(ctx context.Context, c round.Cancelled) error
+	// Name is the process's name in the orders that it stores.
+	Name string
 }
 
 // Replayer runs failed miners of a concluded round again.
@@ -61,7 +71,7 @@ func (s *Session) Serve(ctx context.Context, cfg ServeConfig) error {
 		Log:      s.cfg.Log,
 	})
 	s.onClose(s.closeMirrors)
-	stop, err := cfg.StartAPI(ctx, s.fleet, served.replay)
+	stop, err := cfg.StartAPI(ctx, s.fleet, Orders{Replay: served.replay, Cancel: served.cancel, Name: s.name})
 	if err != nil {
 		return err
 	}

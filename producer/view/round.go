@@ -28,6 +28,9 @@ type Round struct {
 	FailedLookUps []job.Missing `json:"failed_look_ups"`
 	// Damaged is what damage has cost the last outcome.
 	Damaged []outcome.Lost `json:"damaged"`
+	// CancelOrders are the orders to cancel of the run that is under way or was broken off,
+	// or else of the one that led to the last outcome.
+	CancelOrders []job.CancelOrder `json:"cancel_orders"`
 }
 
 // RoundOf reads how a round stands. now is the clock by which a producer lives.
@@ -53,6 +56,12 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 	if s.Revision > 0 { // nobody mends these but a replay
 		s.Failed, s.Outstanding = s.Failed+failures.Lost, s.Outstanding-failures.Lost
 	}
+	orders := s.last.CancelOrders
+	if open, err := bus.Rounds.Cancel(ctx, name, s.Revision); err == nil && len(open.Orders) > 0 {
+		orders = open.Orders
+	} else if err != nil && !jobstream.Damaged(err) {
+		return Round{}, fmt.Errorf("round %s: %w", name, err)
+	}
 	return Round{
 		Summary:       s.Summary,
 		Mirror:        m.Mirror,
@@ -61,6 +70,7 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 		Replaying:     append([]int{}, failures.Replaying...),
 		FailedLookUps: append([]job.Missing{}, s.last.FailedLookUps...),
 		Damaged:       append([]outcome.Lost{}, s.last.Damaged...),
+		CancelOrders:  append([]job.CancelOrder{}, orders...),
 	}, nil
 }
 

@@ -43,6 +43,8 @@ type Summary struct {
 	Failed      int `json:"failed"`
 	Degraded    int `json:"degraded"`
 	Outstanding int `json:"outstanding"`
+	// Cancelled counts those of the failed that an operator has ended, by the last outcome.
+	Cancelled int `json:"cancelled"`
 	// What else the last outcome lacks: miners of unknown identity, miners for whom
 	// stored pull requests stand in, repositories without their maintainers.
 	UnknownIdentities  int `json:"unknown_identities"`
@@ -148,6 +150,7 @@ func (s *standing) conclude(ctx context.Context, bus *jobstream.Bus) error {
 	s.Done = head.Done
 	s.Failed = head.Failed
 	s.Degraded = len(head.Degraded)
+	s.Cancelled = head.Cancelled
 	s.UnknownIdentities = len(head.UnknownIdentities)
 	s.StandIns = len(head.StandIns)
 	s.MaintainersMissing = len(head.FailedLookUps)

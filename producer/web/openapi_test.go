@@ -137,8 +137,8 @@ func (c fieldCheck) object(at string, typ reflect.Type, schema *openapi3.Schema)
 	fields := map[string]reflect.Type{}
 	var required []string
 	jsonFields(typ, fields, &required)
-	if at == "ReplayOrder" {
-		required = nil // it is what is asked, not what is answered
+	if strings.HasSuffix(at, "Order") { // it is what is asked, not what is answered
+		required = schema.Required
 	}
 	slices.Sort(required)
 	described := slices.Sorted(slices.Values(schema.Required))

@@ -34,6 +34,7 @@ const (
 	noBucket         kind = "no-bucket"
 	methodNotAllowed kind = "method-not-allowed"
 	nothingToReplay  kind = "nothing-to-replay"
+	nothingToCancel  kind = "nothing-to-cancel"
 	replayUnderWay   kind = "replay-under-way"
 	tooLarge         kind = "too-large"
 	unverified       kind = "unverified"
@@ -67,6 +68,7 @@ var meanings = map[kind]meaning{
 	noBucket:         {404, "The egress has no bucket", "nobody has asked for a permit of it yet, or Redis lost its state"},
 	methodNotAllowed: {405, "That cannot be done here", "the header Allow lists what can"},
 	nothingToReplay:  {409, "Nothing can be replayed as asked", "the round's failures list what can"},
+	nothingToCancel:  {409, "Nothing can be cancelled as asked", "the detail says what has ended, and which jobs are outstanding"},
 	replayUnderWay:   {409, "This producer is replaying the round already", "wait until the round lists nothing as replaying"},
 	tooLarge:         {413, "The body is too large", "64 KiB is the maximum"},
 	unverified:       {500, "The outcome is not what a producer has signed", "take nothing of it; docs/secure.md says what to look at"},
@@ -161,6 +163,7 @@ func problemOf(ctx context.Context, err error) *problem {
 		{view.ErrNotConcluded, notConcluded},
 		{round.ErrRunning, notConcluded},
 		{outcome.ErrSelection, nothingToReplay},
+		{round.ErrCancel, nothingToCancel},
 		{ratelimit.ErrNoBucket, noBucket},
 	} {
 		if errors.Is(err, known.is) {

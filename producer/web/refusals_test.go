@@ -82,6 +82,18 @@ func TestRefusals(t *testing.T) {
 		{"a miner that is well", post, replay, `{"uids": [1]}`, right, 409, "nothing-to-replay", "", "2 (permanent)"},
 		{"none that is overdue", post, replay, `{"class": "overdue"}`, right, 409, "nothing-to-replay", "", "no dead letter of class overdue"},
 		{"a class without letters", post, replay, `{"class": "poison"}`, right, 409, "nothing-to-replay", "", "2 (permanent)"},
+		{"no token for a cancel", post, base + open.Round + "/cancel", "", "", 401, "unauthorized", "", ""},
+		{"no token for a rescore", post, base + result.Round + "/rescore", "", "", 401, "unauthorized", "", ""},
+		{"cancel of an unknown round", post, base + "r9/cancel", "", right, 404, "unknown-round", "", result.Round},
+		{"cancel of a concluded round", post, base + result.Round + "/cancel", "", right, 409, "nothing-to-cancel", "", "concluded, with revision 1"},
+		{"cancel of the latest", post, base + "latest/cancel", "", right, 409, "nothing-to-cancel", "", "concluded"},
+		{"cancel of no miner", post, base + open.Round + "/cancel", `{"uids": [9]}`, right, 409, "nothing-to-cancel", "", "outstanding: "},
+		{"cancel with a misspelt field", post, base + open.Round + "/cancel", `{"uid": [2]}`, right, 400, "bad-request", "uid", "uids, reason"},
+		{"cancel with a long reason", post, base + open.Round + "/cancel", `{"reason": "` + strings.Repeat("x", 201) + `"}`, right, 400,
+			"bad-request", "reason", "at most 200"},
+		{"rescore of nobody", post, base + result.Round + "/rescore", "", right, 400, "bad-request", "uids", "list"},
+		{"rescore of no miner", post, base + result.Round + "/rescore", `{"uids": [9]}`, right, 409, "nothing-to-replay", "", "1 (done)"},
+		{"rescore of a running round", post, base + open.Round + "/rescore", `{"uids": [1]}`, right, 404, "not-concluded", "", ""},
 		{"a large body", post, replay, `{"uids": [` + strings.Repeat("2,", 64<<10) + `2]}`, right, 413, "too-large", "", "65536"},
 	} {
 		got := b.ask(t, c.method, c.path, c.body, "Authorization", c.auth)

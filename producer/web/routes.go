@@ -35,6 +35,8 @@ func (a *API) routes() map[string]map[string]handler {
 		base + outcomePath:                 get(a.outcome),
 		base + "/rounds/{id}/miners/{uid}": get(a.miner),
 		base + "/rounds/{id}/replay":       {http.MethodPost: a.replay},
+		base + "/rounds/{id}/rescore":      {http.MethodPost: a.rescore},
+		base + "/rounds/{id}/cancel":       {http.MethodPost: a.cancel},
 		base + "/limit":                    get(a.limit),
 	}
 }

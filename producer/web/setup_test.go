@@ -95,7 +95,7 @@ func setup(t *testing.T, changes ...func(*web.Config)) *bundle {
 func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
 	t.Helper()
 	cfg := web.Config{
-		Bus: b.bus, Limit: b.limiter.State, Replay: b.runner(t).Replay, Token: token, Now: func() time.Time { return now },
+		Bus: b.bus, Limit: b.limiter.State, Replay: b.runner(t).Replay, Cancel: b.runner(t).FollowCancel, Name: "the-api", Token: token, Now: func() time.Time { return now },
 		Buckets: func(ctx context.Context) ([]ratelimit.State, error) {
 			return ratelimit.Buckets(ctx, b.redis, time.Second)
 		},

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -21,7 +22,8 @@ func TestServersStop(t *testing.T) {
 		Replay: func(context.Context, string, outcome.Selection) (r outcome.Result, p outcome.Replayed, err error) {
 			return r, p, nil
 		},
-		Log: jobstreamtest.Quiet(),
+		Cancel: func(context.Context, round.Cancelled) error { return nil },
+		Log:    jobstreamtest.Quiet(),
 	}
 	lifetest.Stress(t, 50, func(ctx context.Context) (func() error, error) {
 		s, err := web.Listen(ctx, "127.0.0.1:0", cfg)

@@ -12,8 +12,8 @@ type digest [sha256.Size]byte
 
 func digestOf(token string) digest { return sha256.Sum256([]byte(token)) }
 
-// mayReplay refuses a caller without the token for replays, and every caller if none is set.
-func (a *API) mayReplay(r *http.Request) error {
+// mayOrder refuses a caller without the token for orders, and every caller if none is set.
+func (a *API) mayOrder(r *http.Request) error {
 	if a.token == (digest{}) {
 		return &problem{kind: noToken}
 	}
@@ -23,7 +23,7 @@ func (a *API) mayReplay(r *http.Request) error {
 	return nil
 }
 
-// mayRead refuses a caller without the read token, if one is set. The token for replays
+// mayRead refuses a caller without the read token, if one is set. The token for orders
 // allows reading, too.
 func (a *API) mayRead(r *http.Request) error {
 	if a.reading == nil || brings(r, *a.reading) || a.token != (digest{}) && brings(r, a.token) {

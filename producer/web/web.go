@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/listen"
 	"mirrorfleet/shared/ratelimit"
@@ -18,6 +19,10 @@ import (
 
 // Replayer runs failed miners of a concluded round again, as round.Runner does.
 type Replayer func(ctx context.Context, round string, s outcome.Selection) (outcome.Result, outcome.Replayed, error)
+
+// Canceller waits until an order to cancel is carried out, or carries it out, as
+// round.Runner.FollowCancel does.
+type Canceller func(ctx context.Context, c round.Cancelled) error
 
 // Config is what the API works with. The API closes nothing of it.
 type Config struct {
@@ -29,7 +34,11 @@ type Config struct {
 	Buckets func(context.Context) ([]ratelimit.State, error)
 	// Replay runs a replay. It must end when its context does. Required.
 	Replay Replayer
-	// Token is required of a replay; "" refuses all replays.
+	// Cancel follows an order to cancel. It must end when its context does. Required.
+	Cancel Canceller
+	// Name is the process's name in the orders that it stores.
+	Name string
+	// Token is required of a replay, a rescore and a cancel; "" refuses all of them.
 	Token string
 	// ReadToken is required of every request that does not carry Token; "" lets anybody
 	// read.
@@ -48,7 +57,7 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// API is the handler. Close ends its replays.
+// API is the handler. Close ends what it has begun.
 type API struct {
 	cfg     Config
 	mux     *http.ServeMux
@@ -57,6 +66,7 @@ type API struct {
 	slots   chan struct{} // each request in work fills one
 	whole   chan struct{} // the single slot of requests for a whole round
 	replays *replays
+	cancels *cancels
 	damaged sync.Map // rounds whose unreadable outcome is logged already
 }
 
@@ -66,8 +76,8 @@ const atWork = 8
 
 // New returns the API. Replays end with ctx, or by Close.
 func New(ctx context.Context, cfg Config) (*API, error) {
-	if cfg.Bus == nil || cfg.Limit == nil || cfg.Buckets == nil || cfg.Replay == nil {
-		return nil, errors.New("web: Bus, Limit, Buckets and Replay are required")
+	if cfg.Bus == nil || cfg.Limit == nil || cfg.Buckets == nil || cfg.Replay == nil || cfg.Cancel == nil {
+		return nil, errors.New("web: Bus, Limit, Buckets, Replay and Cancel are required")
 	}
 	cfg.Timeout, cfg.WholeTimeout = cmp.Or(cfg.Timeout, 10*time.Second), cmp.Or(cfg.WholeTimeout, 40*time.Second)
 	if cfg.Now == nil {
@@ -80,6 +90,7 @@ func New(ctx context.Context, cfg Config) (*API, error) {
 		slots:   make(chan struct{}, atWork),
 		whole:   make(chan struct{}, 1),
 		replays: newReplays(ctx, cfg.Replay, cfg.Log),
+		cancels: newCancels(ctx, cfg.Cancel, cfg.Log),
 	}
 	a.cfg.Token, a.cfg.ReadToken = "", "" // their digests are all that is needed
 	if cfg.Token != "" {
@@ -99,8 +110,11 @@ func New(ctx context.Context, cfg Config) (*API, error) {
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 
-// Close ends the replays under way and waits for them.
-func (a *API) Close() { a.replays.close() }
+// Close ends the replays under way and what follows orders, and waits for both.
+func (a *API) Close() {
+	a.replays.close()
+	a.cancels.close()
+}
 
 // Server serves the API on an address.
 type Server struct {

@@ -161,6 +161,7 @@ func RoundProgressed(ctx context.Context, p RoundProgress) {
 const (
 	RoundComplete   = "complete"
 	RoundIncomplete = "incomplete" // concluded, but it lacks something
+	RoundCancelled  = "cancelled"  // concluded, because an operator ended it or jobs of it
 	RoundStopped    = "stopped"    // not concluded by this process
 )
 
