@@ -152,6 +152,7 @@ func sound(r job.Record) Failed {
 	f := Failed{
 		UID:      r.UID,
 		Class:    ClassDone,
+		Error:    "its job is done, and lacks nothing",
 		Attempts: r.Failures + 1,
 		Trace:    r.Trace,
 		Replay:   r.Replay,
