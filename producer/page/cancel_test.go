@@ -20,21 +20,29 @@ func TestCancelPages(t *testing.T) {
 	for i := range all {
 		all[i] = 100 + 3*i
 	}
-	order := view.Cancel{Round: "20260603t000000z-010203", By: "producer-host-17-4f64qJ", At: time.Date(2026, 6, 3, 0, 4, 5, 0, time.UTC)}
-	for name, change := range map[string]func(*view.Cancel){
-		"whole": func(c *view.Cancel) {
-			c.Whole, c.Cancelled, c.Already, c.Otherwise = true, all, []int{7, 12}, []int{5}
-			c.Reason = "the registry of the day before \x1b[31mwas given: it is run again from the right one"
-			c.State, c.Revision = view.Concluded, 1
+	for name, c := range map[string]view.Cancel{
+		"whole": {
+			Whole:     true,
+			Cancelled: all,
+			Already:   []int{7, 12},
+			Otherwise: []int{5},
+			Reason:    "the registry of the day before \x1b[31mwas given: it is run again from the right one",
+			State:     view.Concluded,
+			Revision:  1,
 		},
-		"goes-on": func(c *view.Cancel) { c.Cancelled, c.State, c.Outstanding = []int{5, 17}, view.Running, 3 },
-		"stopped": func(c *view.Cancel) { c.Cancelled, c.State, c.Outstanding = []int{5}, view.Stopped, 1 },
-		"replay": func(c *view.Cancel) {
-			c.Replay, c.Cancelled, c.State, c.Revision, c.Complete = 2, []int{5}, view.Concluded, 3, true
+		"goes-on": {Cancelled: []int{5, 17}, State: view.Running, Outstanding: 3},
+		"stopped": {Cancelled: []int{5}, State: view.Stopped, Outstanding: 1},
+		"replay": {
+			Replay:    2,
+			Cancelled: []int{5},
+			State:     view.Concluded,
+			Revision:  3,
+			Complete:  true,
 		},
 	} {
-		c := order
-		change(&c)
+		c.Round = "20260603t000000z-010203"
+		c.By = "producer-host-17-4f64qJ"
+		c.At = time.Date(2026, 6, 3, 0, 4, 5, 0, time.UTC)
 		var out bytes.Buffer
 		must.Do(t, page.Cancelled(terminal.Writer{Writer: &out, Style: terminal.Style{Width: 80}}, c))
 		commandtest.Golden(t, filepath.Join("testdata", "cancel", name+".txt"), out.String())

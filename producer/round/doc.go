@@ -32,6 +32,9 @@
 //     what this process has seen, or run again; in an overdue round it becomes a dead
 //     letter of class damaged. What cannot be repaired is listed in the outcome. Only a
 //     manifest that is lost to every producer ends a round (ErrLost), and no other round.
+//   - A round, or jobs of it, that an operator cancels end in the same way, as dead letters of
+//     class cancelled. The order is stored first, once for each run of the round; whoever
+//     runs the round carries it out. A cancelled replay leaves what counted before it.
 //   - A round with a deadline ends. Jobs that are outstanding then become dead letters of
 //     class overdue, and planned = done + failed holds at once: a worker that is still at
 //     such a job can no longer commit it.
@@ -42,6 +45,7 @@
 //	manifest written ▶ round held ▶ snapshot kept ▶ record planned ▶ job published ▶ …
 //	maintainers kept ▶ stored evaluations changed ▶ outcome written ▶ round released
 //	replay planned ▶ record opened again ▶ job published ▶ … as above
+//	cancelled: order stored ▶ dead letter published ▶ record failed ▶ … outcome as above
 //	used up: dead letter published ▶ record failed ▶ message removed
 //	passed over, or withheld: copy queued ▶ message removed
 //	silent: record planned ▶ copy queued ▶ message removed

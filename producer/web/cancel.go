@@ -50,8 +50,12 @@ func (a *API) cancel(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	ordered, err := view.OrderCancel(r.Context(), a.cfg.Bus, name,
-		job.CancelOrder{UIDs: asked.UIDs, Reason: asked.Reason, By: a.cfg.Name, At: a.cfg.Now().UTC()})
+	ordered, err := view.OrderCancel(r.Context(), a.cfg.Bus, name, job.CancelOrder{
+		UIDs:   asked.UIDs,
+		By:     a.cfg.Name,
+		At:     a.cfg.Now().UTC(),
+		Reason: asked.Reason,
+	})
 	follow(ordered, err == nil)
 	if err != nil {
 		return reply{}, err
