@@ -32,12 +32,12 @@
 //     what this process has seen, or run again; in an overdue round it becomes a dead
 //     letter of class damaged. What cannot be repaired is listed in the outcome. Only a
 //     manifest that is lost to every producer ends a round (ErrLost), and no other round.
-//   - A round, or jobs of it, that an operator cancels end in the same way, as dead letters of
-//     class cancelled. The order is stored first, once for each run of the round; whoever
-//     runs the round carries it out. A cancelled replay leaves what counted before it.
 //   - A round with a deadline ends. Jobs that are outstanding then become dead letters of
 //     class overdue, and planned = done + failed holds at once: a worker that is still at
 //     such a job can no longer commit it.
+//   - A round, or jobs of it, that an operator cancels end in the same way, as dead letters of
+//     class cancelled. The order is stored first, once for each run of the round; whoever
+//     runs the round carries it out. A cancelled replay leaves what counted before it.
 //
 // The durable steps, in order. A crash may follow each of them: package crash names them,
 // and a test kills a producer at each.
