@@ -35,9 +35,13 @@ const (
 	Settled Point = "settled"
 )
 
-// The points of a producer, in the order in which a round, its replay, the
+// The points of a producer, in the order in which an operator's order, a round, its replay, the
 // keeper of exhausted deliveries and the reconciler pass them.
 const (
+	// SteerWritten: an operator's order is stored; nobody has followed it.
+	SteerWritten Point = "steer-written"
+	// TurnOrdered: the producer has seen the order to begin a turn; the turn is not begun.
+	TurnOrdered Point = "turn-ordered"
 	// TurnTaken: the schedule's turn is begun; its round has no manifest.
 	TurnTaken Point = "turn-taken"
 	// ManifestWritten: the round can be resumed; nobody holds it yet.
@@ -112,9 +116,10 @@ var worker = []Point{
 //
 //nolint:gochecknoglobals // a table
 var producer = []Point{
-	TurnTaken, ManifestWritten, RoundHeld, SnapshotStored, RecordPlanned, JobPublished, MaintainersKept, OneStoredChanged, StoredChanged,
-	OutcomeWritten, ConclusionNoted, RoundReleased, ReplayPlanned, CancelOrdered, RecordReplanned, Mended,
-	ManifestRestored, SnapshotRestored, RecordRestored, RecordReopened, CopyQueued, TakenBack, Freed, BurialPlanned, BurialPublished, BurialRecorded,
+	SteerWritten, TurnOrdered, TurnTaken, ManifestWritten, RoundHeld, SnapshotStored, RecordPlanned, JobPublished, MaintainersKept,
+	OneStoredChanged, StoredChanged, OutcomeWritten, ConclusionNoted, RoundReleased, ReplayPlanned, CancelOrdered, RecordReplanned, Mended,
+	ManifestRestored, SnapshotRestored, RecordRestored, RecordReopened, CopyQueued, TakenBack, Freed, BurialPlanned, BurialPublished,
+	BurialRecorded,
 	ExhaustedRemoved, PartForgotten,
 }
 

@@ -24,6 +24,12 @@ const answerTime = 30 * time.Second
 // Check says why a part cannot do its work now, nil when it can.
 type Check func(context.Context) error
 
+// Note is what a check returns that has something to tell of a part that can do its work:
+// the process is ready.
+type Note string
+
+func (n Note) Error() string { return string(n) }
+
 // errStarting is the state of a part that was named and is not there yet.
 var errStarting = errors.New("not there yet")
 
@@ -108,7 +114,7 @@ func (s *Server) alive(w http.ResponseWriter, _ *http.Request) {
 // Readiness is what /readyz answers.
 type Readiness struct {
 	Ready bool `json:"ready"`
-	// Parts are "ok", or why the part cannot do its work.
+	// Parts are "ok", a note, or why the part cannot do its work.
 	Parts map[string]string `json:"parts"`
 }
 
@@ -144,7 +150,9 @@ func (s *Server) look() Readiness {
 			defer mu.Unlock()
 			now.Parts[part] = "ok"
 			if err != nil {
-				now.Ready, now.Parts[part] = false, err.Error()
+				now.Parts[part] = err.Error()
+				_, only := errors.AsType[Note](err)
+				now.Ready = now.Ready && only
 			}
 		})
 	}

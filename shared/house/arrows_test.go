@@ -128,7 +128,10 @@ var arrows = []arrow{
 		"producer/miners", "who takes part is read from the validator's files, and what GitHub said is kept in a bucket",
 		[]string{"shared/job", "shared/jobstream", "shared/pause", "shared/plural", "shared/scoring", "shared/secret"},
 	},
-	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job", "shared/pause"}},
+	{
+		"producer/schedule", "turns are on the wire, so that others see which was the last; an order is followed once, wherever it dies",
+		[]string{"shared/crash", "shared/job", "shared/pause"},
+	},
 	{
 		"producer/warmup", "a warm-up is the plan of a round without a round: its miners go to a stream, until the schedule's turn",
 		[]string{"producer/schedule", "shared/job", "shared/jobstream", "shared/pause", "shared/telemetry"},
@@ -141,9 +144,13 @@ var arrows = []arrow{
 		},
 	},
 	{
-		"producer/web", "the API says the same answers, and starts replays; its tests' help reads its description",
+		"producer/steering", "what an operator orders is written where producers follow it, and refused by how rounds stand",
+		[]string{"producer/round", "producer/view", "shared/job", "shared/jobstream"},
+	},
+	{
+		"producer/web", "the API says the same answers, starts replays and gives orders; its tests' help reads its description",
 		[]string{
-			"producer/outcome", "producer/round", "producer/view", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
+			"producer/outcome", "producer/round", "producer/steering", "producer/view", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
 			"shared/problems", "shared/ratelimit", "shared/telemetry",
 		},
 	},
@@ -176,12 +183,12 @@ var arrows = []arrow{
 		"producer/session", "it opens what a round takes and runs it; it returns what is to be shown, and knows neither page nor terminal",
 		[]string{
 			"producer/leadership", "producer/miners", "producer/outcome", "producer/round", "producer/schedule", "producer/view", "producer/warmup",
-			"shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/telemetry",
+			"shared/command", "shared/crash", "shared/fleet", "shared/health", "shared/job", "shared/jobstream", "shared/local", "shared/mirror", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/telemetry",
 		},
 	},
 	{"producer", "a command wires its own and what is shared, but no simulator", []string{
 		"producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/outcome", "producer/page",
-		"producer/round", "producer/schedule", "producer/session", "producer/view", "producer/warmup", "producer/web",
+		"producer/round", "producer/schedule", "producer/session", "producer/steering", "producer/view", "producer/warmup", "producer/web",
 		"shared/certs", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
 		"shared/openissues", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/terminal",
 	}},

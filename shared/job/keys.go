@@ -94,8 +94,8 @@ func HolderKey(round string) string { return round + ".holder" }
 
 // Schedule takes the place of a round's name in the keys that all producers share: the
 // leader of the producers that serve (HolderKey), the last turn, the last conclusions,
-// the last warm-up, the fleet's egresses, and the value that tests a bucket (ProbeKey). No round has this name:
-// the names of rounds begin with an instant.
+// the last warm-up, what operators have ordered, the fleet's egresses, and the value that tests a bucket (ProbeKey).
+// No round has this name: the names of rounds begin with an instant.
 const Schedule = "schedule"
 
 // EgressesKey names the egresses that the fleet has.
@@ -112,8 +112,14 @@ const LastKey = Schedule + ".last"
 // confirms writes. Each write replaces the last one, of any process.
 const ProbeKey = Schedule + ".probe"
 
-// TurnKey names the last turn of the schedule.
-const TurnKey = Schedule + ".turn"
+// TurnKey names the last turn of the schedule, NextKey when the next one is due.
+const (
+	TurnKey = Schedule + ".turn"
+	NextKey = Schedule + ".next"
+)
+
+// SteerKey names what operators have ordered of the schedule and of the round that runs.
+const SteerKey = Schedule + ".steer"
 
 // WarmUpKey names how the last warm-up stands, WarmUpInputsKey what it is made with.
 const (

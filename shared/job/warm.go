@@ -36,6 +36,7 @@ const (
 	WarmUpRound    = "a round began"
 	WarmUpTurn     = "the turn came"
 	WarmUpOver     = "its time was over"
+	WarmUpPaused   = "the schedule was paused"
 	WarmUpStopped  = "the producer stopped"
 	WarmUpReplaced = "another warm-up began"
 	WarmUpFailed   = "the streams failed"

@@ -109,6 +109,7 @@ type Bus struct {
 	Outcomes    Outcomes
 	Holders     Holders
 	Schedule    Schedule
+	Steering    Steering
 	Egresses    Egresses
 	Miners      Miners
 	WarmUps     WarmUps
@@ -132,6 +133,8 @@ type (
 	Holders struct{ *link }
 	// Schedule is when rounds are due, and when the last ones were concluded.
 	Schedule struct{ *link }
+	// Steering is what operators have ordered of the schedule and of the round that runs.
+	Steering struct{ *link }
 	// Egresses is the declaration of the addresses from which the fleet sends.
 	Egresses struct{ *link }
 	// Miners are the values that outlive rounds: each miner's last good evaluation, and the
@@ -221,6 +224,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		Outcomes:    Outcomes{l},
 		Holders:     Holders{l},
 		Schedule:    Schedule{l},
+		Steering:    Steering{l},
 		Egresses:    Egresses{l},
 		Miners:      Miners{l},
 		WarmUps:     WarmUps{l},

@@ -67,6 +67,8 @@ type HandOut struct {
 	// Withheld is why no waiting worker is given a job of the round; "" if workers
 	// are.
 	Withheld string
+	// Held says that the product's own pause is why (Steering).
+	Held bool
 }
 
 // HandOut looks at the workers' consumer.
@@ -76,8 +78,10 @@ func (q Queue) HandOut(ctx context.Context, round string) (HandOut, error) {
 		return HandOut{}, err
 	}
 	c := info.Config
-	out := HandOut{MaxDeliver: c.MaxDeliver, Out: info.NumAckPending}
+	out := HandOut{MaxDeliver: c.MaxDeliver, Out: info.NumAckPending, Held: held(c)}
 	switch {
+	case out.Held:
+		out.Withheld = "the round is paused by hand"
 	case info.Paused:
 		out.Withheld = fmt.Sprintf("consumer %s is paused", job.Consumer)
 	case c.FilterSubject != "" && c.FilterSubject != job.RoundSubject(round):

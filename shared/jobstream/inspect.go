@@ -52,8 +52,10 @@ type InspectedConsumer struct {
 	Drift []Drift
 	// Filter is the only subject that is delivered; "" means all subjects.
 	Filter string
-	// Paused says that nothing is handed out.
+	// Paused says that nothing is handed out, Held that a round is paused by hand, by an
+	// order of the product's own (Steering).
 	Paused     bool
+	Held       bool
 	MaxDeliver int
 	AckWait    time.Duration
 }
@@ -169,6 +171,7 @@ func inspectConsumer(ctx context.Context, js jetstream.JetStream, cfg Config) (*
 		Drift:      drifted(info.Config, next),
 		Filter:     info.Config.FilterSubject,
 		Paused:     info.Paused,
+		Held:       held(info.Config),
 		MaxDeliver: info.Config.MaxDeliver,
 		AckWait:    info.Config.AckWait,
 	}, nil

@@ -193,9 +193,10 @@ func workersNeeds() []string {
 }
 
 // producersNeeds are the subjects of a producer alone: declaring, purging and backing up
-// streams, pulling advisories, and watching records.
+// streams, pausing the hand-out of jobs, pulling advisories, and watching records.
 func producersNeeds() []string {
 	subjects := []string{"$JS.API.STREAM.MSG.DELETE." + job.StreamJobs, onConsumer("CREATE", job.StreamJobs, job.Consumer),
+		onConsumer("PAUSE", job.StreamJobs, job.Consumer),
 		onConsumer("CREATE", job.StreamWarm, job.ConsumerWarm), onConsumer("INFO", job.StreamWarm, job.ConsumerWarm),
 		"$JS.API.STREAM.PURGE." + job.StreamWarm}
 	exhaustions := advisoriesConsumer()

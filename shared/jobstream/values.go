@@ -87,6 +87,28 @@ func (l *link) turn() kv.Value[job.Turn] {
 	}
 }
 
+// steer are the orders of operators.
+func (l *link) steer() kv.Value[job.Steer] {
+	return kv.Value[job.Steer]{
+		Bucket:  l.rounds(),
+		Key:     job.SteerKey,
+		Version: func(s *job.Steer) *int { return &s.Version },
+		Check: func(s job.Steer) error {
+			if s.Round != nil && !job.ValidRound(s.Round.Round) {
+				return fmt.Errorf("it pauses round %q", s.Round.Round)
+			}
+			return nil
+		},
+	}
+}
+
+func (l *link) nextTurn() kv.Value[job.NextTurn] {
+	return kv.Value[job.NextTurn]{
+		Bucket: l.rounds(), Key: job.NextKey,
+		Version: func(n *job.NextTurn) *int { return &n.Version },
+	}
+}
+
 func (l *link) lastConclusion() kv.Value[job.Last] {
 	return kv.Value[job.Last]{
 		Bucket: l.rounds(), Key: job.LastKey,

@@ -47,6 +47,7 @@ const (
 	MetricRoundLastSuccess    = "mirrorfleet.round.last_success"
 	MetricRoundLastConclusion = "mirrorfleet.round.last_conclusion"
 	MetricRoundPostponed      = "mirrorfleet.round.put_off"
+	MetricPaused              = "mirrorfleet.paused" // seconds, by pause.of
 
 	MetricScoreDuration = "mirrorfleet.score.duration"
 	MetricScoreFiles    = "mirrorfleet.score.files"
@@ -95,7 +96,7 @@ type instruments struct {
 
 	deadLetters metric.Int64ObservableCounter
 
-	queueAge, limitWorst, limitAllowed, limitPause, roundLastSuccess, roundLastConclusion metric.Float64ObservableGauge
+	queueAge, limitWorst, limitAllowed, limitPause, roundLastSuccess, roundLastConclusion, paused metric.Float64ObservableGauge
 
 	queueSize, queueWaiting, limitUsed, serverAnswers, serverRefuses, storageUsed, storageLimit, roundPostponed metric.Int64ObservableGauge
 }
@@ -235,6 +236,7 @@ func (i *instruments) ofRounds(m *maker) {
 	i.roundDegraded = m.gauge(MetricRoundDegraded, "{job}", "Done jobs of the round that lack an answer.")
 	i.roundDuration = m.seconds(MetricRoundDuration, "Rounds from their start in this process to their end.", secondsLong)
 	i.roundPostponed = m.look(MetricRoundPostponed, "{round}", "1 while a round is due and cannot begin, by the input that postpones it.")
+	i.paused = m.lookFloat(MetricPaused, "s", "Time since an operator has paused the schedule, or the round that runs; 0 while it is not paused.")
 	i.auditJobs = m.gauge(MetricAuditJobs, "{job}", "The sides of planned = done + failed + outstanding.")
 	i.auditDiscrepancies = m.gauge(MetricAuditDiscrepancies, "{discrepancy}",
 		"Contradictions in what is stored of the round's jobs; one that stays is a fault.")

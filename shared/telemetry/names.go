@@ -96,6 +96,13 @@ const (
 	ServerCode = attribute.Key("server.code")
 	StorageOf  = attribute.Key("storage.of")  // account, or a server's name
 	LimitPause = attribute.Key("limit.pause") // cool_down or hold
+	Paused     = attribute.Key("pause.of")    // schedule or round
+)
+
+// What an operator pauses.
+const (
+	PausedSchedule = "schedule"
+	PausedRound    = "round"
 )
 
 // How an attempt ends; of these a job ends as done, degraded or failed.

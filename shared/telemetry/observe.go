@@ -85,6 +85,29 @@ func ObservePostponed(inputs []string, cause func() string) (stop func()) {
 	}, m.roundPostponed)
 }
 
+// ObservePaused has look asked whenever metrics are read, until stop is called: since when
+// the schedule and the round that runs are paused (PausedSchedule, PausedRound); zero for
+// what is not. An error of look leaves the metric out.
+func ObservePaused(look func(context.Context) (map[string]time.Time, error)) (stop func()) {
+	m := measure()
+	return m.observe(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, lookTime)
+		defer cancel()
+		paused, err := look(ctx)
+		if err != nil {
+			return nil // the server's absence shows in server.answers
+		}
+		for what, since := range paused {
+			seconds := 0.0
+			if !since.IsZero() {
+				seconds = max(0, time.Since(since).Seconds()) // two machines' clocks may differ
+			}
+			o.ObserveFloat64(m.paused, seconds, metric.WithAttributes(Paused.String(what)))
+		}
+		return nil
+	}, m.paused)
+}
+
 // Limit is what the bucket of an egress says.
 type Limit struct {
 	Egress string

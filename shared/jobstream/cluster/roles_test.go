@@ -144,6 +144,7 @@ func TestForbiddenActs(t *testing.T) {
 		{"delete a stream", "$JS.API.STREAM.DELETE.KV_RECORDS", ""},
 		{"delete a message", "$JS.API.STREAM.MSG.DELETE.KV_ROUNDS", `{"seq":1}`},
 		{"pause the consumer", "$JS.API.CONSUMER.PAUSE.MINER_JOBS.workers", `{"pause_until":"2036-01-01T00:00:00Z"}`},
+		{"order a pause", "$KV.ROUNDS.schedule.steer", `{"version":1,"schedule":{"by":"x"}}`},
 		{"delete the consumer", "$JS.API.CONSUMER.DELETE.MINER_JOBS.workers", ""},
 		{"change the consumer", "$JS.API.CONSUMER.CREATE.MINER_JOBS.workers",
 			`{"stream_name":"MINER_JOBS","config":{"durable_name":"workers","ack_policy":"explicit","max_deliver":1}}`},
