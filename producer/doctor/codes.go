@@ -32,6 +32,7 @@ const (
 	ConsumerDrift      Code = "consumer-drift"
 	ConsumerFilter     Code = "consumer-filter"
 	ConsumerPaused     Code = "consumer-paused"
+	RoundPaused        Code = "round-paused"
 	ConsumerDeliveries Code = "consumer-deliveries"
 	PermissionMissing  Code = "permission-missing"
 	PermissionExcess   Code = "permission-excess"
@@ -102,6 +103,7 @@ func mends() map[Code]string { //nolint:funlen // a table
 		ConsumerDrift:      "nothing, if the new value is meant: the next producer that starts sets it",
 		ConsumerFilter:     "unless a local round runs there: nats consumer rm MINER_JOBS workers; the next producer creates it again",
 		ConsumerPaused:     "nats consumer resume MINER_JOBS workers",
+		RoundPaused:        "nothing, if it is meant; producer resume --round ends the pause",
 		ConsumerDeliveries: "nats consumer rm MINER_JOBS workers: the next producer that starts creates it again",
 		PermissionMissing:  "give the user what deploy/nats/settings.conf gives its role; for the workers' user name it with --worker-nats",
 		PermissionExcess:   "give each role a user of its own (deploy/nats/settings.conf)",

@@ -55,7 +55,10 @@ func JudgeStreams(in jobstream.Inspection, local bool) []Finding {
 // may have failures: otherwise the server would stop before the job is a dead letter.
 func judgeConsumer(c jobstream.InspectedConsumer, local bool) []Finding {
 	var found []Finding
-	if c.Paused {
+	switch {
+	case c.Held:
+		found = append(found, warn(RoundPaused, "a round is paused by hand: no worker gets a job; producer rounds says by whom and why"))
+	case c.Paused:
 		found = append(found, fault(ConsumerPaused, "consumer %s is paused: no worker gets a job", job.Consumer))
 	}
 	if c.Filter != "" && !local {

@@ -162,5 +162,8 @@ func streamScenarios() map[string]scenario {
 		"a paused consumer": {doctor.ConsumerPaused, doctor.Fault, on(func(t *testing.T, js jetstream.JetStream, _ *jobstream.Bus) {
 			must.Get(js.PauseConsumer(t.Context(), job.StreamJobs, job.Consumer, time.Now().Add(time.Hour)))(t)
 		}, jobstream.Config{})},
+		"a paused round": {doctor.RoundPaused, doctor.Warning, on(func(t *testing.T, _ jetstream.JetStream, bus *jobstream.Bus) {
+			must.Do(t, bus.Steering.Follow(t.Context(), job.Steer{Round: &job.RoundStop{Round: "r1"}}))
+		}, jobstream.Config{})},
 	}
 }

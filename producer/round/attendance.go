@@ -16,6 +16,9 @@ type Sight struct {
 	// while this one runs it.
 	StandsBy string
 	Workers  Workers
+	// Paused is the pause that holds back the round's jobs: of this round, or of another
+	// one that shares the queue. Nil if they are handed out.
+	Paused *job.RoundStop
 }
 
 // Workers says whether any worker takes the round's jobs.
@@ -86,8 +89,14 @@ func (a *attendance) look(out jobstream.HandOut, own int, now time.Time) Workers
 // blind discounts a time in which no worker could be seen, because NATS was away.
 func (a *attendance) blind(d time.Duration) { a.alive = a.alive.Add(d) }
 
-// attend reports whether any worker takes the round's jobs, and logs each change.
+// attend reports whether any worker takes the round's jobs, and logs each change. While the
+// round is paused no worker can, which says nothing about them.
 func (k *keeper) attend(ctx context.Context, out jobstream.HandOut, now time.Time) {
+	if k.paused != nil {
+		k.workers.alive, k.workers.none = now, false
+		k.cfg.Seen(Sight{Paused: k.paused})
+		return
+	}
 	w := k.workers.look(out, k.lives.handedOut(), now)
 	k.cfg.Seen(Sight{Workers: w})
 	if w.None == k.workers.none {

@@ -68,6 +68,8 @@ func TestEveryCrashPointHasACase(t *testing.T) {
 	must.Do(t, err)
 	names := []string{
 		"TurnTaken",     // of the schedule, not of a round: TestServe kills a producer there
+		"SteerWritten",  // of an operator: TestARoundInTheHand and TestTheScheduleInTheHand kill orders there
+		"TurnOrdered",   // of the schedule: TestTheScheduleInTheHand kills a producer there
 		"PartForgotten", // of an old round: TestARoundForgottenInPartsIsForgotten
 	}
 	for _, c := range crashCases {

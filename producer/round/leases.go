@@ -34,6 +34,9 @@ type keeper struct {
 	lives   *lives
 	workers attendance
 	mended  []outcome.Mended
+	// orders are those of operators, paused the pause that holds back the round's jobs.
+	orders jobstream.Orders
+	paused *job.RoundStop
 	// failing says that the last look failed, and that the log has it already.
 	failing bool
 }
@@ -48,6 +51,7 @@ func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) (
 		round:   round,
 		lives:   newLives(jobs, lease),
 		workers: newAttendance(lease, time.Now()),
+		orders:  jobstream.Orders{Steering: r.cfg.Bus.Steering},
 	}
 	changes, err := r.cfg.Bus.Records.Watch(ctx, round)
 	if err != nil {
@@ -79,6 +83,9 @@ func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) (
 func (k *keeper) look(ctx context.Context) {
 	asked := time.Now()
 	out, err := k.cfg.Bus.Queue.HandOut(ctx, k.round)
+	if err == nil {
+		err = k.follow(ctx, out)
+	}
 	if late := time.Since(asked) - lookAgain; late > 0 { // NATS was away
 		k.lives.blind(late)
 		k.workers.blind(late)

@@ -101,7 +101,7 @@ func (w *work) keepWhole(ctx context.Context) {
 		gone := w.cfg.Bus.Restore(ctx) // all streams and buckets, also those that no step of the round reads
 		held, _, err := w.reconcile(ctx)
 		w.list(ctx, held.Records)
-		err = errors.Join(gone, err, w.unstick(ctx))
+		err = errors.Join(gone, err, w.unstick(ctx), w.liftLeft(ctx, time.Now()))
 		if err != nil && ctx.Err() == nil {
 			w.cfg.Log.ErrorContext(ctx, "could not compare the round with its queue", "round", w.m.Round, "error", err)
 		}

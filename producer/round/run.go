@@ -254,6 +254,7 @@ func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result ou
 	}
 	m.past.mended = nil // the outcome has the list
 	r.note(ctx, result)
+	r.liftOwn(ctx, m.Round)
 	return result, nil
 }
 

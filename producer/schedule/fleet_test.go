@@ -29,6 +29,9 @@ type fleet struct {
 	// dies, once, is where the next producer to come there dies: after its turn,
 	// or in the middle of its round.
 	dies map[string]bool
+	// steer is what operators have ordered; announced are the turns that were told.
+	steer     job.Steer
+	announced []time.Time
 	// broken is how many looks at the last turn fail.
 	broken  int
 	forgets int
@@ -180,6 +183,25 @@ func (p *producer) WarmUp(ctx context.Context, turn time.Time) error {
 	return err
 }
 
+func (p *producer) Steer(context.Context) (job.Steer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.steer, nil
+}
+
+func (p *producer) Announce(_ context.Context, turn time.Time) {
+	p.announced = append(p.announced, turn)
+}
+
+// steered changes the orders as `producer pause`, `resume` and `now` do.
+func (f *fleet) steered(change func(job.Steer) (job.Steer, bool)) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	then, changed := change(f.steer)
+	f.steer = then
+	return changed
+}
+
 func (p *producer) Forget(context.Context) error {
 	p.forgets++
 	return nil
@@ -198,6 +220,9 @@ func wait(ctx context.Context, d time.Duration) bool {
 // that dies is followed after the takeover time.
 func (f *fleet) follow(t *testing.T, cfg schedule.Config, span time.Duration) {
 	t.Helper()
+	if cfg.Look == 0 { // weeks have many seconds
+		cfg.Look = time.Minute
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}

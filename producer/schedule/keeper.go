@@ -32,6 +32,10 @@ func (e *PostponedError) Is(target error) bool { return target == ErrPostponed }
 
 func (e *PostponedError) Unwrap() error { return e.Err }
 
+// ErrPaused is the cause of the end of a warm-up's context when the schedule is paused. A
+// schedule that is paused begins no round (Once).
+var ErrPaused = errors.New("the schedule is paused")
+
 // Last is how the schedule's last turn stands. It names no round when there was none.
 type Last struct {
 	job.Turn
@@ -59,6 +63,10 @@ type Rounds interface {
 	WarmUp(ctx context.Context, turn time.Time) error
 	// Forget removes rounds whose time is over.
 	Forget(ctx context.Context) error
+	// Steer reads what operators have ordered.
+	Steer(ctx context.Context) (job.Steer, error)
+	// Announce says when the next turn is due, for whoever looks at the schedule.
+	Announce(ctx context.Context, turn time.Time)
 }
 
 // Config is what a Keeper follows.
@@ -71,7 +79,9 @@ type Config struct {
 	// Again is the pause between two readings of inputs that cannot be used, and
 	// the first one after an error. Default: 5 s.
 	Again time.Duration
-	Log   *slog.Logger
+	// Look is the time between two looks at what operators have ordered. Default: 2 s.
+	Look time.Duration
+	Log  *slog.Logger
 }
 
 // longest bounds every pause: a clock that was set, and a machine that slept,
@@ -84,12 +94,16 @@ type Keeper struct {
 
 	mu      sync.Mutex
 	trouble error
+	paused  *job.Stop
 }
 
 // New returns a Keeper.
 func New(cfg Config) *Keeper {
 	if cfg.Again <= 0 {
 		cfg.Again = 5 * time.Second
+	}
+	if cfg.Look <= 0 {
+		cfg.Look = 2 * time.Second
 	}
 	return &Keeper{cfg: cfg}
 }
@@ -107,10 +121,25 @@ func (k *Keeper) setTrouble(err error) {
 	k.trouble = err
 }
 
+// Paused is the pause of the schedule, as it was last seen; nil while it is not paused, or
+// this producer does not lead.
+func (k *Keeper) Paused() *job.Stop {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.paused
+}
+
+func (k *Keeper) setPaused(stop *job.Stop) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.paused = stop
+}
+
 // Run begins rounds until ctx ends, and returns why it did; or until this
 // producer's egress is no longer declared (job.ErrUndeclared), which no retry changes.
 func (k *Keeper) Run(ctx context.Context, rounds Rounds) error {
 	defer k.setTrouble(nil) // the next leader has its own
+	defer k.setPaused(nil)
 	wait := k.cfg.Again
 	for {
 		err := k.turn(ctx, rounds)
@@ -147,7 +176,7 @@ func (k *Keeper) turn(ctx context.Context, rounds Rounds) error {
 	if err := rounds.Forget(ctx); err != nil {
 		return fmt.Errorf("removing old rounds: %w", err)
 	}
-	m, due, err := k.prepare(ctx, rounds, last)
+	m, due, err := k.await(ctx, rounds, last)
 	if err != nil {
 		return fmt.Errorf("preparing a round: %w", err)
 	}
@@ -176,97 +205,6 @@ func (k *Keeper) next(last Last, began, now time.Time) Due {
 	return due
 }
 
-// prepare waits until a round is due and its inputs can be used.
-func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Manifest, Due, error) {
-	var delay postponement
-	began := wall()
-	told := time.Time{}
-	warmed := time.Time{}
-	for {
-		now := wall()
-		began, last.Due = sooner(began, now), sooner(last.Due, now)
-		due := k.next(last, began, now)
-		if left := due.At.Sub(now); left > 0 {
-			if !told.Equal(due.At) {
-				k.cfg.Log.InfoContext(ctx, "waiting for the next turn", "due", due.At, "in", left)
-				told = due.At
-			}
-			if k.await(ctx, rounds, due.At, left, &warmed) != nil {
-				return job.Manifest{}, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
-			}
-			continue
-		}
-		m, err := rounds.Prepare(ctx)
-		if err == nil {
-			now, m.Due = time.Now(), due.At.UTC()
-			if k.cfg.Overdue > 0 {
-				m.OverdueAt = now.Add(k.cfg.Overdue).UTC()
-			}
-			m.Notes = append(notes(due, delay, now), m.Notes...)
-			k.cfg.Log.InfoContext(ctx, "beginning a round", "round", m.Round, "due", due.At, "missed", due.Missed, "overdue", m.OverdueAt)
-			return m, due, nil
-		}
-		if !errors.Is(err, ErrPostponed) {
-			return m, due, err
-		}
-		k.setTrouble(err)
-		if delay.note(err, now) {
-			k.cfg.Log.WarnContext(ctx, "the round is postponed: its inputs are read again until they can be used", "due", due.At, "error", err)
-		}
-		if pause.For(ctx, k.cfg.Again) != nil {
-			return m, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
-		}
-	}
-}
-
-// await waits for a part of what is left to a turn, or runs its warm-up.
-func (k *Keeper) await(ctx context.Context, rounds Rounds, turn time.Time, left time.Duration, warmed *time.Time) error {
-	wait, warm := k.untilWarmUp(left, warmed.Equal(turn))
-	if !warm {
-		return pause.For(ctx, min(wait, longest))
-	}
-	*warmed = turn
-	k.warmUp(ctx, rounds, turn)
-	return context.Cause(ctx) //nolint:wrapcheck // the caller's own
-}
-
-// untilWarmUp is how long to wait when so much is left to the turn, and whether its warm-up
-// is to begin now, unless it has begun.
-func (k *Keeper) untilWarmUp(left time.Duration, begun bool) (wait time.Duration, warm bool) {
-	switch {
-	case begun || k.cfg.WarmUp <= 0:
-		return left, false
-	case left <= k.cfg.WarmUp:
-		return 0, true
-	}
-	return left - k.cfg.WarmUp, false
-}
-
-// warmUp lets the warm-up of a turn go on until it is done or the turn has come, by the one
-// clock that turns have.
-func (k *Keeper) warmUp(ctx context.Context, rounds Rounds, turn time.Time) {
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	done := make(chan error, 1)
-	go func() { done <- rounds.WarmUp(ctx, turn) }()
-	for {
-		look := longest
-		if left := turn.Sub(wall()); left > 0 {
-			look = min(left, longest)
-		} else {
-			end(ErrTurn)
-		}
-		select {
-		case err := <-done:
-			if err != nil && ctx.Err() == nil {
-				k.cfg.Log.WarnContext(ctx, "the warm-up failed: the round fetches what it needs by itself", "turn", turn, "error", err)
-			}
-			return
-		case <-time.After(look):
-		}
-	}
-}
-
 // wall is the operating system's time without the monotonic reading: the schedule must
 // follow a clock that is set.
 func wall() time.Time { return time.Now().Round(0) }
@@ -279,6 +217,48 @@ func sooner(at, now time.Time) time.Time {
 		return now
 	}
 	return at
+}
+
+// Once begins one round now, whatever is due, and returns when it has ended. If the last
+// turn's round has not ended, it is resumed first: two rounds of a schedule never run beside
+// each other. It does not wait for inputs that cannot be used, and there is no warm-up.
+func (k *Keeper) Once(ctx context.Context, rounds Rounds) error {
+	last, err := rounds.Last(ctx)
+	for ; err == nil && last.Planned && !last.Ended; last, err = rounds.Last(ctx) {
+		k.cfg.Log.InfoContext(ctx, "resuming the round of the last turn before a new one begins", "round", last.Round, "due", last.Due)
+		if err := rounds.Resume(ctx, last.Round); err != nil {
+			return fmt.Errorf("resuming round %s: %w", last.Round, err)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("looking at the last turn: %w", err)
+	}
+	m, err := rounds.Prepare(ctx)
+	if err != nil {
+		return fmt.Errorf("preparing a round: %w", err)
+	}
+	steer, err := rounds.Steer(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the orders: %w", err)
+	}
+	if steer.Schedule != nil {
+		return fmt.Errorf("%w: %s", ErrPaused, steer.Schedule.Text())
+	}
+	now := time.Now()
+	k.plan(&m, Due{At: now}, now)
+	k.cfg.Log.InfoContext(ctx, "beginning a round", "round", m.Round, "overdue", m.OverdueAt)
+	if err := rounds.Begin(ctx, m, job.Turn{Round: m.Round, Due: m.Due}, last.Revision); err != nil {
+		return fmt.Errorf("round %s: %w", m.Round, err)
+	}
+	return nil
+}
+
+// plan writes into a manifest when its turn was due, and when it is overdue.
+func (k *Keeper) plan(m *job.Manifest, due Due, now time.Time) {
+	m.Due = due.At.UTC()
+	if k.cfg.Overdue > 0 {
+		m.OverdueAt = now.Add(k.cfg.Overdue).UTC()
+	}
 }
 
 // postponement is since when, and why, a round is postponed.
@@ -295,16 +275,4 @@ func (p *postponement) note(err error, now time.Time) bool {
 	another := p.why != err.Error()
 	p.why = err.Error()
 	return another
-}
-
-// notes are what the manifest says about a round that began late.
-func notes(due Due, delay postponement, now time.Time) []string {
-	var list []string
-	if due.Missed > 0 {
-		list = append(list, fmt.Sprintf("turns missed before this one: %d", due.Missed))
-	}
-	if !delay.since.IsZero() {
-		list = append(list, fmt.Sprintf("postponed for %s: %s", now.Sub(delay.since).Round(time.Second), delay.why))
-	}
-	return list
 }

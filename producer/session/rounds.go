@@ -34,6 +34,12 @@ type served struct {
 type recent struct {
 	turn     job.Turn
 	manifest job.Manifest
+	// orders are those of operators, as far as they were read since this process leads.
+	orders jobstream.Orders
+	// begun is the round of the turn that this process has begun last.
+	begun string
+	// result is that of the round that was concluded last.
+	result outcome.Result
 	// lost is the name of a round that was given up: the schedule continues without it.
 	lost string
 }
@@ -178,6 +184,7 @@ func (v *served) Begin(ctx context.Context, m job.Manifest, turn job.Turn, revis
 	}
 	crash.At(crash.TurnTaken)
 	v.recent.turn, v.recent.manifest = turn, m
+	v.recent.begun = m.Round
 	return v.conclude(ctx, m, func(r *round.Runner) (outcome.Result, error) { return r.Start(ctx, m) })
 }
 
@@ -216,6 +223,7 @@ func (v *served) conclude(ctx context.Context, m job.Manifest, work func(*round.
 	if err != nil {
 		return err
 	}
+	v.recent.result = result
 	v.session.cfg.Log.InfoContext(ctx, "the round is concluded", "round", result.Round, "complete", result.Complete, "planned", result.Planned,
 		"done", result.Done, "failed", result.Failed, "overdue", result.Overdue, "degraded", len(result.Degraded),
 		"from_stored", len(result.Outcome.FromStored), "requests", result.Requests, "took", time.Since(m.PlannedAt))

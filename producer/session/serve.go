@@ -17,6 +17,7 @@ import (
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -54,15 +55,24 @@ type Orders struct {
 type Replayer = func(ctx context.Context, name string, s outcome.Selection) (outcome.Result, outcome.Replayed, error)
 
 // Serve opens the servers, then serves the API and leads or stands by, until ctx ends or
-// one of these fails. The order of closers matters: the API closes before the mirrors'
-// clients that its replays use.
+// one of these fails.
 func (s *Session) Serve(ctx context.Context, cfg ServeConfig) error {
-	if err := s.open(ctx); err != nil {
+	served, keeper, err := s.startServing(ctx, cfg)
+	if err != nil {
 		return err
+	}
+	return usageOfEgress(s.attended(ctx, func(ctx context.Context) error { return served.lead(ctx, keeper) }))
+}
+
+// startServing opens the servers and starts the API. The order of closers matters: the API
+// closes before the mirrors' clients that its replays use.
+func (s *Session) startServing(ctx context.Context, cfg ServeConfig) (*served, *schedule.Keeper, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, nil, err
 	}
 	served, err := s.newServed(cfg)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	keeper := schedule.New(schedule.Config{
 		Schedule: cfg.Schedule,
@@ -73,17 +83,27 @@ func (s *Session) Serve(ctx context.Context, cfg ServeConfig) error {
 	s.onClose(s.closeMirrors)
 	stop, err := cfg.StartAPI(ctx, s.fleet, Orders{Replay: served.replay, Cancel: served.cancel, Name: s.name})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	s.onClose(stop)
 	s.cfg.Observability.Set("inputs", func(context.Context) error { return keeper.Trouble() })
 	unobserve := telemetry.ObservePostponed(postponingInputs, func() string { return postponedBy(keeper.Trouble()) })
 	s.onClose(func() error { unobserve(); return nil })
+	s.observeSchedule(keeper)
+	return served, keeper, nil
+}
 
+// attended does the work until it ends, or until what a local session has started is lost.
+func (s *Session) attended(ctx context.Context, work func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.watchLocal(ctx) })
-	group.Go(func() error { return served.lead(ctx, keeper) })
-	return usageOfEgress(group.Wait())
+	group.Go(func() error {
+		defer cancel()
+		return work(ctx)
+	})
+	return group.Wait() //nolint:wrapcheck // the work's own
 }
 
 // UnderWay says how the rounds stand that a signal has interrupted, and whether this
@@ -146,6 +166,7 @@ func (v *served) lead(ctx context.Context, keeper *schedule.Keeper) error {
 		v.session.cfg.Log.InfoContext(ctx, "leading: this producer begins the rounds", "producer", v.config.Name, "follows", follows)
 		leading := *v
 		leading.config.Predecessor = follows
+		v.recent.orders = jobstream.Orders{Steering: v.config.Bus.Steering} // somebody may have given orders meanwhile
 		v.session.under.lead(true)
 		err := keeper.Run(ctx, &leading)
 		if errors.Is(context.Cause(ctx), leadership.ErrLost) {

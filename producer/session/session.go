@@ -123,6 +123,7 @@ func (s *Session) serve(
 		}
 	}
 	s.onClose(s.closeMirrors)
+	s.observePaused()
 	return s.follow(ctx, manifest, work)
 }
 

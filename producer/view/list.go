@@ -21,6 +21,9 @@ type List struct {
 	Cursor  string `json:"next_cursor,omitempty"`
 	// WarmUp is the last warm-up; nil if there was none.
 	WarmUp *WarmUp `json:"warm_up,omitempty"`
+	// Schedule is how the schedule stands; nil if there never was one, and nothing was
+	// ordered.
+	Schedule *Schedule `json:"schedule,omitempty"`
 }
 
 // ListOf reads the last rounds of which anything is stored, at most limit; 0 reads all. With
@@ -45,7 +48,13 @@ func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, limit int, n
 	if page.Rounds, err = summaries(ctx, bus, names, now); err != nil {
 		return page, err
 	}
-	page.WarmUp, err = warmUpOf(ctx, bus, now)
+	if page.WarmUp, err = warmUpOf(ctx, bus, now); err != nil {
+		return page, err
+	}
+	stands, err := ScheduleOf(ctx, bus, now)
+	if stands != (Schedule{}) {
+		page.Schedule = &stands
+	}
 	return page, err
 }
 

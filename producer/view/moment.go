@@ -117,6 +117,6 @@ func (w *Watch) Look(ctx context.Context, m *Moment, now time.Time) {
 		Rate:    state.Rate,
 		Limit:   state.Limit,
 		Window:  state.Window,
-		Rests:   missed || state.CoolDown > 0 || state.Hold > 0 || m.stalled() || m.Sight.Workers.None,
+		Rests:   missed || state.CoolDown > 0 || state.Hold > 0 || m.stalled() || m.Sight.Workers.None || m.Sight.Paused != nil,
 	}, now)
 }

@@ -153,6 +153,8 @@ func (cfg Config) stopped(ctx context.Context) string {
 	switch late := errors.Is(cause, context.DeadlineExceeded); {
 	case errors.Is(cause, schedule.ErrTurn), late && !cfg.Turn.IsZero():
 		return job.WarmUpTurn
+	case errors.Is(cause, schedule.ErrPaused):
+		return job.WarmUpPaused
 	case late:
 		return job.WarmUpOver
 	}

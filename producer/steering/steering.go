@@ -1,0 +1,177 @@
+package steering
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// The orders, as view.Steered names them.
+const (
+	OrderPause       = "pause"
+	OrderResume      = "resume"
+	OrderNow         = "now"
+	OrderPauseRound  = "pause-round"
+	OrderResumeRound = "resume-round"
+)
+
+// RefusedError says why an order cannot be followed as things stand, and what to do.
+type RefusedError struct{ Why string }
+
+func (e *RefusedError) Error() string { return e.Why }
+
+func refused(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
+
+// MaxText is how many characters a reason, or the name of who orders, may have.
+const MaxText = 200
+
+// CheckText says what is wrong with a reason, or with the name of who orders; nil if nothing
+// is. The text is shown in lines of terminals and logs.
+func CheckText(text string) error {
+	if n := utf8.RuneCountInString(text); n > MaxText || !utf8.ValidString(text) {
+		return fmt.Errorf("it has %d characters: want at most %d, in UTF-8", n, MaxText)
+	}
+	if at := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); at >= 0 {
+		return fmt.Errorf("character %d is none that is printed: want one line of text", utf8.RuneCountInString(text[:at])+1)
+	}
+	return nil
+}
+
+// Pause pauses the schedule. A round that runs goes on.
+func Pause(ctx context.Context, bus *jobstream.Bus, stop job.Stop) (view.Steered, error) {
+	_, changed, err := bus.Steering.Change(ctx, func(s job.Steer) (job.Steer, bool) { return s.PauseSchedule(stop) })
+	if err != nil {
+		return view.Steered{}, fmt.Errorf("pausing the schedule: %w", err)
+	}
+	return steered(ctx, bus, view.Steered{Order: OrderPause, Changed: changed})
+}
+
+// Resume resumes the schedule.
+func Resume(ctx context.Context, bus *jobstream.Bus) (view.Steered, error) {
+	_, changed, err := bus.Steering.Change(ctx, job.Steer.ResumeSchedule)
+	if err != nil {
+		return view.Steered{}, fmt.Errorf("resuming the schedule: %w", err)
+	}
+	return steered(ctx, bus, view.Steered{Order: OrderResume, Changed: changed})
+}
+
+// Now orders the next turn to begin at once. It is refused while the schedule is paused, and
+// while a round runs.
+func Now(ctx context.Context, bus *jobstream.Bus, order job.Order) (view.Steered, error) {
+	turn, _, err := round.LastTurn(ctx, bus)
+	if err != nil {
+		return view.Steered{}, err
+	}
+	open, err := view.UnderWay(ctx, bus, time.Now())
+	if err != nil {
+		return view.Steered{}, fmt.Errorf("looking for rounds that run: %w", err)
+	}
+	for i := range open {
+		if open[i].State == view.Running || open[i].Round == turn.Round && open[i].State == view.Stopped {
+			return view.Steered{}, refused("round %s runs: a turn begins when it has ended; producer rounds shows how far it is", open[i].Round)
+		}
+	}
+	order.After = turn.Round
+	steer, changed, err := bus.Steering.Change(ctx, func(s job.Steer) (job.Steer, bool) { return s.OrderTurn(order) })
+	switch {
+	case err != nil:
+		return view.Steered{}, fmt.Errorf("ordering a turn: %w", err)
+	case steer.Schedule != nil:
+		return view.Steered{}, refused("the schedule is paused %s; producer resume ends the pause", steer.Schedule.Text())
+	}
+	return steered(ctx, bus, view.Steered{Order: OrderNow, Changed: changed})
+}
+
+// PauseRound pauses a round; name is "" for the only one that runs. No job is handed out
+// when it returns.
+func PauseRound(ctx context.Context, bus *jobstream.Bus, name string, stop job.Stop) (view.Steered, error) {
+	name, err := chosen(ctx, bus, name)
+	if err != nil {
+		return view.Steered{}, err
+	}
+	steer, changed, err := bus.Steering.Change(ctx, func(s job.Steer) (job.Steer, bool) {
+		return s.PauseRound(job.RoundStop{Round: name, Stop: stop})
+	})
+	if err == nil { // also if it was paused: whoever did so may have died before this
+		err = bus.Steering.Follow(ctx, steer)
+	}
+	if err != nil {
+		return view.Steered{}, fmt.Errorf("pausing round %s: %w", name, err)
+	}
+	did := view.Steered{Order: OrderPauseRound, Changed: changed, Round: name}
+	if m, err := bus.Rounds.Planned(ctx, name); err == nil && !m.OverdueAt.IsZero() {
+		at := m.OverdueAt.UTC()
+		did.OverdueAt = &at
+	}
+	return steered(ctx, bus, did)
+}
+
+// chosen is the round that an order names, or the only one that runs.
+func chosen(ctx context.Context, bus *jobstream.Bus, name string) (string, error) {
+	open, err := view.UnderWay(ctx, bus, time.Now())
+	if err != nil {
+		return "", fmt.Errorf("looking for rounds that run: %w", err)
+	}
+	var names []string
+	for i := range open {
+		if open[i].Round == name {
+			return name, nil
+		}
+		names = append(names, open[i].Round)
+	}
+	switch list := strings.Join(names, ", "); {
+	case name == "" && len(names) == 1:
+		return names[0], nil
+	case len(names) == 0:
+		return "", refused("no round runs: there is nothing to pause or to resume")
+	case name == "":
+		return "", refused("%d rounds have jobs to hand out: name the one that is meant, of %s", len(names), list)
+	default:
+		return "", refused("round %q does not run: those that run are %s", name, list)
+	}
+}
+
+// ResumeRound resumes a round; name is "" for the one that is paused. When it returns, jobs
+// are handed out.
+func ResumeRound(ctx context.Context, bus *jobstream.Bus, name string) (view.Steered, error) {
+	other := ""
+	steer, changed, err := bus.Steering.Change(ctx, func(s job.Steer) (job.Steer, bool) {
+		other = ""
+		if s.Round != nil && name != "" && s.Round.Round != name {
+			other = s.Round.Round
+		}
+		if s.Round == nil || other != "" {
+			return s, false
+		}
+		name = s.Round.Round
+		return s.ResumeRound(name)
+	})
+	if other != "" {
+		return view.Steered{}, refused("round %q is not paused: round %s is", name, other)
+	}
+	if err == nil { // also if it was resumed: whoever did so may have died before this
+		err = bus.Steering.Follow(ctx, steer)
+	}
+	if err != nil {
+		return view.Steered{}, fmt.Errorf("resuming the round: %w", err)
+	}
+	return steered(ctx, bus, view.Steered{Order: OrderResumeRound, Changed: changed, Round: name})
+}
+
+// steered adds how the schedule stands after an order.
+func steered(ctx context.Context, bus *jobstream.Bus, did view.Steered) (view.Steered, error) {
+	stands, err := view.ScheduleOf(ctx, bus, time.Now())
+	if err != nil {
+		return did, fmt.Errorf("the order is given, but how the schedule stands cannot be read: %w", err)
+	}
+	did.Schedule = stands
+	return did, nil
+}
