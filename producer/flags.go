@@ -25,6 +25,7 @@ const (
 	groupMiners   = "The miners"
 	groupSigning  = "Signatures"
 	groupSchedule = "The schedule"
+	groupHand     = "By hand"
 )
 
 // defaultState is the default of --state.

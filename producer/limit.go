@@ -24,8 +24,6 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-const groupHand = "By hand"
-
 // lookTimeout bounds each call to Redis. It is longer than a worker's timeout: for a
 // person a late answer is better than none.
 const lookTimeout = 2 * time.Second

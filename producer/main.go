@@ -24,7 +24,8 @@ func newCommand() *cli.Command {
 			"  producer run --help                        # a command's flags",
 		Commands: []*cli.Command{
 			runCommand(), serveCommand(), roundsCommand(), showCommand(), rewardsCommand(), failedCommand(), replayCommand(), exportCommand(),
-			cancelCommand(), rescoreCommand(), planCommand(), warmCommand(), limitCommand(), doctorCommand(), backupCommand(), restoreCommand(),
+			cancelCommand(), rescoreCommand(), pauseCommand(), resumeCommand(), nowCommand(), planCommand(), warmCommand(), limitCommand(),
+			doctorCommand(), backupCommand(), restoreCommand(),
 		},
 	}
 }

@@ -32,14 +32,24 @@ func serveCommand() *cli.Command {
 		Name:  "serve",
 		Usage: "run scoring rounds on schedule, one producer active and others standing by",
 		Description: "It runs until SIGTERM or SIGINT. A round that is under way then is resumed by a standby, or at the next start.\n" +
-			"Exit code 0 when it was stopped, 2 for wrong usage.\n\n" +
+			"With --once it begins one round of the schedule at once and ends with it, without a warm-up; the flags of the schedule\n" +
+			"do nothing then. It begins none beside another active producer, or while the schedule is paused (exit code 2).\n" +
+			"Exit code 0 when it was stopped, 2 for wrong usage; with --once 0 only for a complete round, 1 for any other.\n\n" +
 			"Examples:\n" +
 			"  producer serve --nats nats://nats:4222 --redis redis://redis:6379/0 \\\n" +
 			"      --tokens miner_pats.json --metagraph metagraph.json \\\n" +
 			"      --registry master_repositories.json --api 127.0.0.1:8440\n" +
+			"  producer serve --once --nats nats://nats:4222 --redis redis://redis:6379/0 \\\n" +
+			"      --tokens miner_pats.json --metagraph metagraph.json \\\n" +
+			"      --registry master_repositories.json\n" +
 			"  producer serve --local --tokens miner_pats.json --metagraph metagraph.json \\\n" +
 			"      --registry master_repositories.json --cron \"0 */2 * * *\"",
-		Flags: slices.Concat(minerFlags(), scheduleFlags(),
+		Flags: slices.Concat(minerFlags(), scheduleFlags(), []cli.Flag{&cli.BoolFlag{
+			Name:     "once",
+			Category: groupSchedule,
+			Sources:  command.Env("once"),
+			Usage:    "run one round at once, and end with it",
+		}},
 			warmUpFlags("how long before a turn workers begin to fetch the files that the score cache lacks; 0 is never", 0),
 			only(slices.Concat(roundFlags(), localFlags()),
 				"registry", "weights", "unloadable", "local", "state", "workers"),
@@ -74,10 +84,33 @@ func serve(ctx context.Context, c *cli.Command) (err error) {
 	o.StartAPI = func(ctx context.Context, f *fleet.Fleet, orders session.Orders) (func() error, error) {
 		return startAPI(ctx, c, f, orders, log)
 	}
+	if c.Bool("once") {
+		return serveOnce(ctx, s, o.ServeConfig, log)
+	}
 	if err := s.Serve(ctx, o.ServeConfig); err != nil && ctx.Err() == nil {
 		return err
 	}
 	tellStopped(context.WithoutCancel(ctx), s, log)
+	return nil
+}
+
+// serveOnce runs one round and prints its outcome. The error of an incomplete round is
+// silent: the page says what is missing.
+func serveOnce(ctx context.Context, s *session.Session, cfg session.ServeConfig, log *slog.Logger) error {
+	result, err := s.ServeOnce(ctx, cfg)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		tellStopped(context.WithoutCancel(ctx), s, log)
+		return command.ErrInterrupted
+	case err != nil:
+		return err
+	}
+	if err := page.Result(os.Stdout, result); err != nil {
+		return err
+	}
+	if !result.Complete {
+		return command.Silent(fmt.Errorf("round %s is not complete", result.Round))
+	}
 	return nil
 }
 
@@ -247,7 +280,7 @@ func apiFlags() []cli.Flag {
 			Usage:     "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none; beyond this machine it needs TLS and a read token",
 			Validator: command.Address,
 		},
-		file("api-token-file", "`FILE` with the token that orders over the API require (replay, rescore, cancel); without it the API takes none"),
+		file("api-token-file", "`FILE` with the token that replays and orders over the API require; without it the API takes none"),
 		file("api-read-token-file", "`FILE` with the token that reading requires; without it anybody who reaches the address can read"),
 		file("api-cert", "`FILE` with the API's certificate; it is read again for each connection"),
 		file("api-key", "`FILE` with the key of --api-cert"),

@@ -8,6 +8,7 @@ import (
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
 )
@@ -56,6 +57,8 @@ func (m moment) times() []string {
 		return append(times, "time left not known yet")
 	case m.Redis != nil:
 		return append(times, "about "+clock(left)+" left once Redis grants permits")
+	case m.Sight.Paused != nil:
+		return append(times, "about "+clock(left)+" left once it is resumed")
 	case m.Sight.Workers.None:
 		return append(times, "about "+clock(left)+" left once a worker takes its jobs")
 	}
@@ -97,6 +100,9 @@ func (m moment) notes() (notes []string) {
 		notes = append(notes, short(m.NATS.Error()),
 			"NATS has confirmed nothing for "+clock(m.Now.Sub(m.Silent))+": what is shown is from before")
 	}
+	if stop := m.Sight.Paused; stop != nil {
+		notes = append(notes, m.paused(*stop))
+	}
 	open := m.Sight.StandsBy == "" && m.Silent.IsZero()
 	note(open && workers.None, "no worker takes the round's jobs: %s",
 		cmp.Or(short(workers.Why), "none has shown itself for "+clock(m.Now.Sub(workers.Since))))
@@ -106,6 +112,16 @@ func (m moment) notes() (notes []string) {
 		short(p.Stall), p.Stalled, p.Running, soon(p.Asked.Sub(m.Now)))
 	note(open && p.Retrying > 0, "the next retry is due %s; it failed with: %s", soon(p.NextRetry.Sub(m.Now)), short(p.Trouble))
 	return notes
+}
+
+// paused says that no job is handed out, for how long, by whom and why. The pause of another
+// round holds this one back, too.
+func (m moment) paused(stop job.RoundStop) string {
+	what := "the round is paused"
+	if stop.Round != m.Round {
+		what = "round " + stop.Round + " is paused, and shares the queue"
+	}
+	return fmt.Sprintf("%s for %s, %s: no job is handed out until producer resume --round", what, clock(m.Now.Sub(stop.At)), short(stop.Text()))
 }
 
 // short cuts a text of others to 240 characters. The log and `producer failed` have all of

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/plural"
@@ -32,7 +33,7 @@ func stand(s *view.Summary) terminal.Cell {
 // Rounds prints a line for each round.
 func Rounds(w io.Writer, l view.List) error {
 	if len(l.Rounds) == 0 {
-		return errors.Join(writeLine(w, "There is no round yet."), warmUp(w, l.WarmUp))
+		return errors.Join(writeLine(w, "There is no round yet."), warmUp(w, l.WarmUp), schedule(w, l.Schedule, time.Now()))
 	}
 	table := terminal.Table{Columns: []terminal.Column{
 		{Title: "ROUND", Text: true, Whole: true}, {Title: "DUE", Text: true, Whole: true},
@@ -56,7 +57,7 @@ func Rounds(w io.Writer, l view.List) error {
 			counted(r.Failed, terminal.Bad), counted(r.Degraded, terminal.Warn), {Text: strconv.Itoa(r.Revision)}, {Text: took},
 		})
 	}
-	if err := errors.Join(table.Write(w), warmUp(w, l.WarmUp)); err != nil || l.Earlier == 0 {
+	if err := errors.Join(table.Write(w), warmUp(w, l.WarmUp), schedule(w, l.Schedule, time.Now())); err != nil || l.Earlier == 0 {
 		return err
 	}
 	return writeLine(w, fmt.Sprintf("and %s: --limit 0 lists all", plural.Of(l.Earlier, "earlier round")))

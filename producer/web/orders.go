@@ -12,7 +12,7 @@ import (
 
 // order is the body of a request that orders something.
 type order interface {
-	replayRequest | rescoreRequest | cancelRequest
+	replayRequest | rescoreRequest | cancelRequest | orderRequest
 	check() error
 }
 

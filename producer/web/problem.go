@@ -11,6 +11,7 @@ import (
 
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/steering"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/problems"
@@ -36,6 +37,7 @@ const (
 	nothingToReplay  kind = "nothing-to-replay"
 	nothingToCancel  kind = "nothing-to-cancel"
 	replayUnderWay   kind = "replay-under-way"
+	notNow           kind = "not-now"
 	tooLarge         kind = "too-large"
 	unverified       kind = "unverified"
 	internal         kind = "internal"
@@ -70,6 +72,7 @@ var meanings = map[kind]meaning{
 	nothingToReplay:  {409, "Nothing can be replayed as asked", "the round's failures list what can"},
 	nothingToCancel:  {409, "Nothing can be cancelled as asked", "the detail says what has ended, and which jobs are outstanding"},
 	replayUnderWay:   {409, "This producer is replaying the round already", "wait until the round lists nothing as replaying"},
+	notNow:           {409, "The order cannot be followed as things stand", "the detail says why, and what to do instead"},
 	tooLarge:         {413, "The body is too large", "64 KiB is the maximum"},
 	unverified:       {500, "The outcome is not what a producer has signed", "take nothing of it; docs/secure.md says what to look at"},
 	internal:         {500, "The producer failed to answer", "its log says why"},
@@ -152,6 +155,9 @@ func (a *API) refusal(r *http.Request, err error) reply {
 func problemOf(ctx context.Context, err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p
+	}
+	if no, ok := errors.AsType[*steering.RefusedError](err); ok {
+		return &problem{kind: notNow, detail: no.Why}
 	}
 	for _, known := range []struct {
 		is   error

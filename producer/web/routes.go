@@ -37,6 +37,12 @@ func (a *API) routes() map[string]map[string]handler {
 		base + "/rounds/{id}/replay":       {http.MethodPost: a.replay},
 		base + "/rounds/{id}/rescore":      {http.MethodPost: a.rescore},
 		base + "/rounds/{id}/cancel":       {http.MethodPost: a.cancel},
+		base + "/rounds/{id}/pause":        {http.MethodPost: a.pauseRound},
+		base + "/rounds/{id}/resume":       {http.MethodPost: a.resumeRound},
+		base + "/schedule":                 get(a.schedule),
+		base + "/schedule/pause":           {http.MethodPost: a.pause},
+		base + "/schedule/resume":          {http.MethodPost: a.resume},
+		base + "/schedule/now":             {http.MethodPost: a.now},
 		base + "/limit":                    get(a.limit),
 	}
 }

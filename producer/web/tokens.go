@@ -12,7 +12,8 @@ type digest [sha256.Size]byte
 
 func digestOf(token string) digest { return sha256.Sum256([]byte(token)) }
 
-// mayOrder refuses a caller without the token for orders, and every caller if none is set.
+// mayOrder refuses a caller without the token for replays and orders, and every caller if
+// none is set.
 func (a *API) mayOrder(r *http.Request) error {
 	if a.token == (digest{}) {
 		return &problem{kind: noToken}

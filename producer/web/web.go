@@ -38,7 +38,7 @@ type Config struct {
 	Cancel Canceller
 	// Name is the process's name in the orders that it stores.
 	Name string
-	// Token is required of a replay, a rescore and a cancel; "" refuses all of them.
+	// Token is required of a replay and of any other order; "" refuses all of them.
 	Token string
 	// ReadToken is required of every request that does not carry Token; "" lets anybody
 	// read.
