@@ -30,6 +30,12 @@ func showCommand() *cli.Command {
 			Sources:  command.Env("compare"),
 			Usage:    "show which scores and rewards the revision changed, and why",
 		},
+		&cli.BoolFlag{
+			Name:     "attempts",
+			Category: groupRound,
+			Sources:  command.Env("attempts"),
+			Usage:    "show each attempt of the miner's job: worker, times, requests, and how it ended; also while the round runs",
+		},
 	}
 	flags = append(flags, readFlags()...)
 	return &cli.Command{
@@ -40,6 +46,7 @@ func showCommand() *cli.Command {
 			"  producer show latest --local\n" +
 			"  producer show 20260618t185400z-0a1b2c 5 --nats nats://nats:4222\n" +
 			"  producer show latest 5 --pr owner/repo#7 --json --local\n" +
+			"  producer show latest 5 --attempts --local\n" +
 			"  producer show latest --compare --local",
 		Flags: flags,
 		Arguments: []cli.Argument{
@@ -58,6 +65,7 @@ type question struct {
 	// revision is 0 for the latest.
 	revision int
 	compare  bool
+	attempts bool
 }
 
 // readQuestion reads the arguments and flags of show, and checks them together.
@@ -66,7 +74,12 @@ func readQuestion(c *cli.Command) (question, error) {
 	if err != nil {
 		return question{}, err
 	}
-	q := question{round: c.StringArg("round"), revision: revision, compare: c.Bool("compare")}
+	q := question{
+		round:    c.StringArg("round"),
+		revision: revision,
+		compare:  c.Bool("compare"),
+		attempts: c.Bool("attempts"),
+	}
 	if q.round == "" {
 		return q, command.Usage("which round? Give its name, or \"latest\" (%s --help shows the usage)", c.FullName())
 	}
@@ -84,8 +97,13 @@ func readQuestion(c *cli.Command) (question, error) {
 		}
 		q.pull = &name
 	}
-	if q.compare && q.pull != nil {
+	switch {
+	case q.compare && q.pull != nil:
 		return q, command.Usage("--compare compares miners: leave out --pr")
+	case q.attempts && q.uid == nil:
+		return q, command.Usage("--attempts shows one miner's job: give its UID after ROUND")
+	case q.attempts && (q.compare || q.pull != nil || q.revision > 0):
+		return q, command.Usage("--attempts shows the job, which all revisions have in common: leave out --compare, --pr and --revision")
 	}
 	return q, natsGiven(c)
 }
@@ -109,6 +127,9 @@ func show(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error {
+		if q.attempts {
+			return notThere(q.tries(ctx, c, bus))
+		}
 		result, err := view.Find(ctx, bus, q.round, q.revision)
 		if err != nil {
 			return notThere(err)
@@ -158,6 +179,23 @@ func (q question) answer(ctx context.Context, c *cli.Command, bus *jobstream.Bus
 		return err
 	}
 	return printAnswer(c, pull, page.Pull)
+}
+
+// tries prints the attempts of the miner's job. They need no outcome: a round that runs has
+// them too, if it is named.
+func (q question) tries(ctx context.Context, c *cli.Command, bus *jobstream.Bus) error {
+	if q.round == view.Latest {
+		at, err := view.Locate(ctx, bus, q.round, 0)
+		if err != nil {
+			return err
+		}
+		q.round = at.Round
+	}
+	attempts, err := view.AttemptsOf(ctx, bus, q.round, *q.uid)
+	if err != nil {
+		return err
+	}
+	return printAnswer(c, attempts, page.Attempts)
 }
 
 // comparison compares a revision with the one before it, for one miner if a uid is

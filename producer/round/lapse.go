@@ -174,7 +174,7 @@ func (l *lives) withheld(one life, maxDeliver int, now time.Time) bool {
 // if its message has no delivery left. The record's own count is needed because the server
 // counts the deliveries of a copy from the beginning. A maxDeliver below 1 sets no limit.
 func lapse(record job.Record, seen job.Claim, maxDeliver int, now time.Time) (job.Record, error) {
-	taken, err := record.Lapsed(seen.ID, seen.Beat)
+	taken, err := record.Lapsed(seen.ID, seen.Beat, now)
 	died := max(uint64(taken.Lapses), seen.Delivery)
 	if err != nil || maxDeliver < 1 || died < uint64(maxDeliver) {
 		return taken, err

@@ -68,7 +68,7 @@ func TestLeasesByTheProducersClock(t *testing.T) {
 	unsaid.Claim.For = 0
 	usedUp := running(1)
 	usedUp.Phase, usedUp.Claim.Delivery = job.Planned, 20
-	lapsed := must.Get(running(1).Lapsed("c", 1))(t)
+	lapsed := must.Get(running(1).Lapsed("c", 1, time.Time{}))(t)
 	former := running(1)
 	former.Replay = 0
 	done := running(1)

@@ -135,7 +135,7 @@ func (s *simulation) request() {
 	case one.size:
 		s.busy--
 		one.running = false
-		s.tell(one, must(one.record.Committed(id, one.made, "key", false)))
+		s.tell(one, must(one.record.Committed(id, one.made, "key", false, time.Time{})))
 	case 1: // the list
 		s.tell(one, must(one.record.Expecting(id, one.size, s.sign(one))))
 	}

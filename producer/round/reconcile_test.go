@@ -245,7 +245,7 @@ func TestALeftMessageIsHarmless(t *testing.T) {
 	evaluation := evaluated(job.Job{Round: m.Round, UID: 1, Hotkey: "h1", GitHubID: "101"}, 1)
 	evaluation.Claim = "c"
 	must.Do(t, b.bus.Evaluations.Put(t.Context(), key, evaluation))
-	record, err = record.Committed("c", 3, key, false)
+	record, err = record.Committed("c", 3, key, false, time.Now())
 	must.Do(t, err)
 	_, err = b.bus.Records.Update(t.Context(), record, revision)
 	must.Do(t, err)

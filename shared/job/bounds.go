@@ -1,6 +1,7 @@
 package job
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,7 +18,7 @@ const (
 // transition are not touched.
 func (r Record) bounded() Record {
 	for _, requests := range []*int{&r.Requests, &r.Expected, &r.Left} {
-		*requests = min(max(*requests, 0), maxRequests)
+		*requests = within(*requests)
 	}
 	r.Refused = shortened(r.Refused)
 	if r.Failure != nil {
@@ -33,14 +34,28 @@ func (r Record) bounded() Record {
 		}
 		r.Claim = &c
 	}
+	if len(r.Attempts) > 0 {
+		list := slices.Clone(lastAttempts(r.Attempts))
+		for i := range list {
+			list[i] = list[i].bounded()
+		}
+		r.Attempts = list
+	}
 	return r
 }
 
+func within(requests int) int { return min(max(requests, 0), maxRequests) }
+
 func wait(d time.Duration) time.Duration { return min(max(d, 0), maxWait) }
 
-func shortened(text string) string {
-	if len(text) <= maxText {
+func shortened(text string) string { return cut(text, maxText) }
+
+// cut shortens a text to so many bytes. A text that was cut stays as it is: the mark at its
+// end is not counted.
+func cut(text string, most int) string {
+	const mark = " …"
+	if len(text) <= most || len(text) <= most+len(mark) && strings.HasSuffix(text, mark) {
 		return text
 	}
-	return strings.ToValidUTF8(text[:maxText], "") + " …"
+	return strings.ToValidUTF8(text[:most], "") + mark
 }

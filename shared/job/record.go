@@ -62,6 +62,9 @@ type Record struct {
 	Former string `json:"former,omitempty"`
 	// Failure is the last failure, whether or not it was the end.
 	Failure *Failure `json:"failure,omitempty"`
+	// Attempts are the last ended attempts, of all replays, oldest first (MostAttempts).
+	// They are for show: nothing is decided by them.
+	Attempts []EndedAttempt `json:"attempts,omitempty"`
 }
 
 // Failure is why an attempt, or a job, failed.
@@ -100,6 +103,7 @@ func (r Record) Claimed(c Claim) (Record, error) {
 	}
 	r.Lapses += r.abandoned()
 	r.Unreported += r.abandoned()
+	r = r.over(EndedLapsed, c.Since, nil, Failure{})
 	r.Phase = Running
 	r.Claim = &c
 	r.Expected = 0
@@ -153,7 +157,7 @@ func (r Record) left(requests int) Record {
 // Lapsed takes the job back from a claim without a heartbeat since the given one. Then any
 // delivery may claim it, also one with a lower sequence from a stream that was restored or
 // created again.
-func (r Record) Lapsed(claim string, beat int) (Record, error) {
+func (r Record) Lapsed(claim string, beat int, now time.Time) (Record, error) {
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
@@ -162,13 +166,17 @@ func (r Record) Lapsed(claim string, beat int) (Record, error) {
 	}
 	r.Lapses++
 	r.Unreported++
+	r = r.over(EndedLapsed, now, nil, Failure{})
 	r.Phase, r.Expected = Planned, 0
 	return r, nil
 }
 
 // Spent is the report of an attempt that did not end its job: the requests that it made,
-// and those that are still to come (below 0 for unknown).
-type Spent struct{ Requests, Left int }
+// those that are still to come (below 0 for unknown), and when it ended.
+type Spent struct {
+	Requests, Left int
+	At             time.Time
+}
 
 // HandedBack returns the job without counting a failure: the worker drains, stops, or
 // cannot do this job and says why (refused).
@@ -176,6 +184,7 @@ func (r Record) HandedBack(claim string, spent Spent, refused string) (Record, e
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
+	r = r.over(EndedHandedBack, spent.At, &spent.Requests, Failure{Error: refused})
 	r.Phase = Planned
 	r.Expected = 0
 	r.Refused = refused
@@ -188,6 +197,7 @@ func (r Record) FailedAttempt(claim string, spent Spent, f Failure) (Record, err
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
+	r = r.over(EndedFailed, f.At, &spent.Requests, f)
 	r.Phase = Planned
 	r.Failure = &f
 	r.Expected = 0
@@ -197,10 +207,15 @@ func (r Record) FailedAttempt(claim string, spent Spent, f Failure) (Record, err
 }
 
 // Committed ends the job with an evaluation.
-func (r Record) Committed(claim string, requests int, evaluation string, degraded bool) (Record, error) {
+func (r Record) Committed(claim string, requests int, evaluation string, degraded bool, now time.Time) (Record, error) {
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
+	how := EndedCommitted
+	if degraded {
+		how = EndedDegraded
+	}
+	r = r.over(how, now, &requests, Failure{})
 	r.Phase = Done
 	r.Evaluation = evaluation
 	r.Degraded = degraded
@@ -216,6 +231,7 @@ func (r Record) Buried(claim string, requests int, evaluation string, f Failure)
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
+	r = r.over(EndedDead, f.At, &requests, f)
 	r.Phase = Failed
 	r.Failure = &f
 	r.Expected = 0
@@ -239,12 +255,19 @@ func (r Record) Exhausted(replay int, sequence uint64, f Failure) (Record, error
 	case r.Claim != nil && r.Claim.Sequence > sequence:
 		return r, fmt.Errorf("message %d is held by message %d: %w", sequence, r.Claim.Sequence, ErrFenced)
 	}
+	return r.ended(f), nil
+}
+
+// ended is the job failed by somebody who does not hold its claim. An attempt that runs
+// ends with it.
+func (r Record) ended(f Failure) Record {
 	r.Unreported += r.abandoned()
+	r = r.over(Ending(f.Class), f.At, nil, f)
 	r.Phase = Failed
 	r.Failure = &f
 	r.Expected = 0
 	r.Left = 0
-	return r, nil
+	return r
 }
 
 // GivenUp ends an unfinished job because its round has to end, or because an operator has
@@ -256,12 +279,7 @@ func (r Record) GivenUp(replay int, f Failure) (Record, error) {
 	case replay > r.Replay:
 		return r, fmt.Errorf("replay %d before it was planned: %w", replay, ErrFenced)
 	}
-	r.Unreported += r.abandoned()
-	r.Phase = Failed
-	r.Failure = &f
-	r.Expected = 0
-	r.Left = 0
-	return r, nil
+	return r.ended(f), nil
 }
 
 // Replanned opens an ended job for its next replay, whether it failed, is degraded or lacks
@@ -311,11 +329,7 @@ func (r Record) unstarted() Record {
 // DeclaredDamaged ends a job as failed, without any evaluation: what it had is
 // gone or cannot be read, and its round does not wait for another.
 func (r Record) DeclaredDamaged(f Failure) Record {
-	r.Unreported += r.abandoned()
-	r.Phase = Failed
-	r.Failure = &f
-	r.Expected = 0
-	r.Left = 0
+	r = r.ended(f)
 	r.Evaluation = ""
 	r.Former = ""
 	r.Degraded = false

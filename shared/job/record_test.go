@@ -91,18 +91,18 @@ func events() []event {
 		{"replan the same", func(r job.Record) (job.Record, error) { return r.Replanned(1, "t2") }},
 	}
 	all = append(all,
-		event{"lapse after another sign of life", func(r job.Record) (job.Record, error) { return r.Lapsed("own", 4) }})
+		event{"lapse after another sign of life", func(r job.Record) (job.Record, error) { return r.Lapsed("own", 4, at) }})
 	for _, pair := range [][]event{
 		held("beat", func(r job.Record, c string) (job.Record, error) { return r.Beaten(c, job.Sign{Left: -1}) }),
-		held("lapse", func(r job.Record, c string) (job.Record, error) { return r.Lapsed(c, 5) }),
+		held("lapse", func(r job.Record, c string) (job.Record, error) { return r.Lapsed(c, 5, at) }),
 		held("expect", func(r job.Record, c string) (job.Record, error) { return r.Expecting(c, 12, job.Sign{Left: -1}) }),
 		held("hand back", func(r job.Record, c string) (job.Record, error) {
-			return r.HandedBack(c, job.Spent{Requests: 5, Left: -1}, "")
+			return r.HandedBack(c, job.Spent{Requests: 5, Left: -1, At: at}, "")
 		}),
 		held("fail", func(r job.Record, c string) (job.Record, error) {
 			return r.FailedAttempt(c, job.Spent{Requests: 5, Left: -1}, f)
 		}),
-		held("commit", func(r job.Record, c string) (job.Record, error) { return r.Committed(c, 5, "key", false) }),
+		held("commit", func(r job.Record, c string) (job.Record, error) { return r.Committed(c, 5, "key", false, at) }),
 		held("bury", func(r job.Record, c string) (job.Record, error) { return r.Buried(c, 5, "", f) }),
 	} {
 		all = append(all, pair...)
@@ -229,7 +229,7 @@ func TestRunningWithoutClaim(t *testing.T) {
 	if got, err := r.Claimed(own()); err != nil || got.Claim == nil {
 		t.Errorf("claim over no claim: got %+v, %v, want it claimed", got, err)
 	}
-	if _, err := r.Committed("own", 1, "key", false); !errors.Is(err, job.ErrFenced) {
+	if _, err := r.Committed("own", 1, "key", false, at); !errors.Is(err, job.ErrFenced) {
 		t.Errorf("commit without a claim: got %v, want ErrFenced", err)
 	}
 }
@@ -265,7 +265,7 @@ func TestDegradedStands(t *testing.T) {
 	if err != nil || failed.Stands() != "r1.7.own" {
 		t.Errorf("after a failed replay %q counts (%v), want the degraded evaluation", failed.Stands(), err)
 	}
-	done, err := running.Committed("own", 1, "r1.7.better", false)
+	done, err := running.Committed("own", 1, "r1.7.better", false, at)
 	if err != nil || done.Stands() != "r1.7.better" {
 		t.Errorf("after a replay %q counts (%v), want its own evaluation", done.Stands(), err)
 	}
@@ -332,7 +332,7 @@ func TestRetries(t *testing.T) {
 		if got := buried.Retries(); err != nil || got != n {
 			t.Errorf("buried by failure %d: %d retries (%v), want %d", n+1, got, err, n)
 		}
-		done, err := running.Committed("own", 0, "e", false)
+		done, err := running.Committed("own", 0, "e", false, at)
 		if got := done.Retries(); err != nil || got != n {
 			t.Errorf("done after %d failures: %d retries (%v), want as many", n, got, err)
 		}
@@ -355,13 +355,13 @@ func TestRetries(t *testing.T) {
 // lives after all has no say any more.
 func TestALapsedJobIsAnybodys(t *testing.T) {
 	t.Parallel()
-	lapsed := must.Get(recordIn(job.Running).Lapsed("own", 5))(t)
+	lapsed := must.Get(recordIn(job.Running).Lapsed("own", 5, at))(t)
 	lower := job.Claim{ID: "lower", Worker: "w2", Since: at, Sequence: 1, Delivery: 1, Replay: 1}
 	running, err := lapsed.Claimed(lower)
 	if err != nil || running.Claim.ID != "lower" || running.Unreported != 1 || running.Lapses != 1 {
 		t.Errorf("claimed by a lower message: %+v, %v; want it claimed, with one attempt that ended without a word", running, err)
 	}
-	if _, err := running.Committed("own", 1, "key", false); !errors.Is(err, job.ErrFenced) {
+	if _, err := running.Committed("own", 1, "key", false, at); !errors.Is(err, job.ErrFenced) {
 		t.Errorf("the former worker commits: got %v, want ErrFenced", err)
 	}
 	if _, err := lapsed.Beaten("own", job.Sign{}); !errors.Is(err, job.ErrFenced) {

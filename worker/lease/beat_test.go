@@ -75,7 +75,7 @@ func TestASignOfLifeNoticesTheFence(t *testing.T) {
 	for name, take := range map[string]func(b *bundle){
 		"another claim": func(b *bundle) { b.steal(1) },
 		"taken back": func(b *bundle) {
-			b.change(1, func(r job.Record) (job.Record, error) { return r.Lapsed(r.Claim.ID, r.Claim.Beat) })
+			b.change(1, func(r job.Record) (job.Record, error) { return r.Lapsed(r.Claim.ID, r.Claim.Beat, asOf) })
 		},
 		"ended": func(b *bundle) {
 			b.change(1, func(r job.Record) (job.Record, error) {

@@ -130,7 +130,7 @@ func (a *attempt) sign() job.Sign {
 
 // spent is the attempt's report of its requests while the job has not ended.
 func (a *attempt) spent() job.Spent {
-	return job.Spent{Requests: int(a.requests.Load()), Left: int(a.unasked.Load())}
+	return job.Spent{Requests: int(a.requests.Load()), Left: int(a.unasked.Load()), At: time.Now().UTC()}
 }
 
 // expect records the number of requests that the attempt will make. If the record is fenced,

@@ -47,7 +47,7 @@ func (a *attempt) store(ctx context.Context, e *job.Evaluation) error {
 	}
 	crash.At(crash.EvaluationStored)
 	err = a.claim.change(ctx, func(r job.Record) (job.Record, error) {
-		return r.Committed(a.claim.id, e.Requests, key, len(e.Missing) > 0)
+		return r.Committed(a.claim.id, e.Requests, key, len(e.Missing) > 0, e.FinishedAt)
 	})
 	if err == nil {
 		crash.At(crash.RecordDone)

@@ -101,7 +101,7 @@ func TestAWorkerDoesItsWork(t *testing.T) {
 	must.Get(worker.Bucket(job.BucketScores).Put(b.ctx, "k", []byte("v")))(t)
 	must.Get(worker.Bucket(job.BucketScores).Get(b.ctx, "k"))(t)
 	must.Do(t, worker.Letters.Publish(b.ctx, job.DeadLetter{Round: "r1", UID: 2, Class: job.Permanent}))
-	must.Get(worker.Records.Update(b.ctx, must.Get(claimed.Committed("c", 1, key, false))(t), revision))(t)
+	must.Get(worker.Records.Update(b.ctx, must.Get(claimed.Committed("c", 1, key, false, time.Time{}))(t), revision))(t)
 	must.Do(t, d.Ack(b.ctx))
 	_, _, err = worker.Queue.Depth(b.ctx)
 	must.Do(t, err)
