@@ -164,6 +164,16 @@ func revisionFlag() cli.Flag {
 	}
 }
 
+// likeFlag chooses a group of failures by what they have in common.
+func likeFlag(usage string) cli.Flag {
+	return &cli.StringFlag{
+		Name:     "like",
+		Category: groupRound,
+		Sources:  command.Env("like"),
+		Usage:    usage,
+	}
+}
+
 // otherFlags say when a producer takes over a round from another one, or from a
 // former process of its own, and how soon it notices what a crash has left.
 func otherFlags() []cli.Flag {

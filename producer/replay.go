@@ -31,13 +31,14 @@ func replayCommand() *cli.Command {
 			Sources:  command.Env("degraded"),
 			Usage:    "only the degraded miners; with --class, these as well",
 		},
+		likeFlag("only the miners of one group of failures: the group's `KEY`, as `producer failed` lists it"),
 		dryRunFlag(),
 	}
 	return &cli.Command{
 		Name:  "replay",
 		Usage: "run the failed miners of a concluded round again, and conclude it again",
-		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. Without --uid, --class and --degraded\n" +
-			"all dead and degraded miners run again, with the round's own as_of, registry and weights. Failed look-ups of\n" +
+		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. Without --uid, --class, --degraded\n" +
+			"and --like all dead and degraded miners run again, with the round's own as_of, registry and weights. Failed look-ups of\n" +
 			"maintainers are repeated. With --tokens, GitHub is asked again about miners of unknown identity (class\n" +
 			"identity); the file is needed because tokens are never stored. The new outcome is stored as a revision beside\n" +
 			"the earlier ones. Exit codes are those of run.\n\n" +
@@ -45,6 +46,7 @@ func replayCommand() *cli.Command {
 			"Examples:\n" +
 			"  producer replay latest --local\n" +
 			"  producer replay latest --local --dry-run\n" +
+			"  producer replay latest --local --like 3f2a\n" +
 			"  producer replay latest --local --tokens miner_pats.json\n" +
 			"  producer replay latest --local --mirror https://mirror.gittensor.io\n" +
 			"  producer replay 20260618t185400z-0a1b2c --uid 5,17 \\\n" +
@@ -78,7 +80,7 @@ func replay(ctx context.Context, c *cli.Command) error {
 // readSelection reads which miners to replay. The zero Selection means all that failed
 // or are degraded; whether the round has what is named is checked by Select.
 func readSelection(c *cli.Command) (s outcome.Selection, err error) {
-	s = outcome.Selection{Class: job.Class(c.String("class")), Degraded: c.Bool("degraded")}
+	s = outcome.Selection{Class: job.Class(c.String("class")), Degraded: c.Bool("degraded"), Like: c.String("like")}
 	s.UIDs, err = readUIDs(c)
 	return s, err
 }

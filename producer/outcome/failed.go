@@ -202,6 +202,8 @@ type Selection struct {
 	Degraded bool
 	// Rescore chooses UIDs, which must not be empty, whatever their jobs came to.
 	Rescore bool
+	// Like chooses one group of failures by its key (Groups); "" for any.
+	Like string
 }
 
 // ErrSelection says that a selection names what there is not.
@@ -214,14 +216,20 @@ func (s Selection) Select(f Failures) (chosen []Failed, already []int, err error
 	if err := s.check(f); err != nil {
 		return nil, nil, err
 	}
-	for _, one := range s.Of(f) {
+	group := s.Of(f)
+	if s.Like != "" {
+		if group, _, err = f.Like(s.Like); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, one := range group {
 		wanted := s.Class == "" && !s.Degraded || s.Class != "" && one.Class == s.Class || s.Degraded && one.Class == ClassDegraded
 		if wanted && s.names(one.UID) {
 			chosen = append(chosen, one)
 		}
 	}
 	for _, uid := range f.Replaying {
-		if s.names(uid) {
+		if s.names(uid) && s.Like == "" { // why it failed before is not known any more
 			already = append(already, uid)
 		}
 	}
@@ -245,7 +253,9 @@ func (s Selection) Of(f Failures) []Failed {
 func (s Selection) names(uid int) bool { return len(s.UIDs) == 0 || slices.Contains(s.UIDs, uid) }
 
 // all says whether nothing in particular is asked for.
-func (s Selection) all() bool { return len(s.UIDs) == 0 && s.Class == "" && !s.Degraded }
+func (s Selection) all() bool {
+	return len(s.UIDs) == 0 && s.Class == "" && !s.Degraded && s.Like == ""
+}
 
 func (s Selection) check(f Failures) error {
 	has := func(class job.Class) bool {

@@ -3,15 +3,65 @@ package page
 import (
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
 )
 
-// Failures prints the miners of a round that failed or lack something, and the command
-// that runs them again.
+// maxInFull is how many failed miners are listed one by one without being asked for.
+// maxGroups, maxUIDs and maxText are how many groups, uids of one group, and characters
+// of its text a page has, so that it fits a screen.
+const (
+	maxInFull = 12
+	maxGroups = 8
+	maxUIDs   = 10
+	maxText   = 140
+)
+
+// Failures prints the miners of a round that failed or lack something, by what their
+// failures have in common and, if they are few, one by one; and the command that runs them
+// again.
 func Failures(w io.Writer, r view.Round) error {
+	few := len(r.Failures) <= maxInFull
+	p, identities := failuresPage(w, &r)
+	grouped := !few || len(r.Groups) < len(r.Failures)
+	if grouped {
+		printGroups(p, r.Groups)
+	}
+	if few {
+		printFailures(p, r.Failures)
+	}
+	printDamaged(p, r.Damaged)
+	if text := wayOut(&r, identities); text != "" {
+		p.textf(0, "%s", text)
+	}
+	if grouped {
+		p.textf(0, "producer failed %s --like KEY lists a group whole", r.Round)
+		p.textf(0, "producer replay %s --like KEY runs a group again", r.Round)
+	}
+	return p.writeTo(w)
+}
+
+// FailuresLike prints every miner of the one group that the round was reduced to, and the
+// command that runs the group again.
+func FailuresLike(w io.Writer, r view.Round) error {
+	p, _ := failuresPage(w, &r)
+	printGroups(p, r.Groups)
+	printFailures(p, r.Failures)
+	if r.State == view.Concluded && len(r.Groups) == 1 {
+		p.textf(0, "Remedy: producer replay %s --like %s", r.Round, r.Groups[0].Key)
+	}
+	return p.writeTo(w)
+}
+
+// failuresPage begins a page about a round's failures, and reports whether any of them is an
+// unknown identity.
+func failuresPage(w io.Writer, r *view.Round) (p *page, identities bool) {
 	unknown := 0
 	for _, one := range r.Failures {
 		if one.Class == outcome.ClassIdentity {
@@ -22,18 +72,58 @@ func Failures(w io.Writer, r view.Round) error {
 	if unknown > 0 {
 		heading += fmt.Sprintf(", %d of unknown identity", unknown)
 	}
-	if err := writeFailures(w, heading, r.Failures, r.Replaying); err != nil {
-		return err
-	}
-	p := newPage(w)
+	p = newPage(w)
+	p.headingf("%s", heading)
+	printReplaying(p, r.Replaying)
 	for _, o := range r.CancelOrders {
 		p.textf(0, "%s", ordered(o))
 	}
-	printDamaged(p, r.Damaged)
-	if text := wayOut(&r, unknown > 0); text != "" {
-		p.textf(0, "%s", text)
+	return p, unknown > 0
+}
+
+// printGroups prints each group of failures: its key, its miners, and what they have in
+// common.
+func printGroups(p *page, groups []outcome.Group) {
+	p.blank()
+	p.painted(terminal.Head, func() { p.linef("%8s  %-9s  %6s  %s", "KEY", "CLASS", "MINERS", "UIDS") })
+	for i := range groups[:min(len(groups), maxGroups)] {
+		g := &groups[i]
+		p.painted(failureColour(g.Class), func() {
+			p.hangf(fmt.Sprintf("%8s  %-9s  %6d  ", g.Key, g.Class, len(g.UIDs)), "%s", uidsText(g.UIDs))
+		})
+		text := []rune(g.Text)
+		if len(text) > maxText {
+			text = append(text[:maxText-1], '…')
+		}
+		p.textf(8, "%s", string(text))
 	}
-	return p.writeTo(w)
+	if more := groups[min(len(groups), maxGroups):]; len(more) > 0 {
+		miners := 0
+		for i := range more {
+			miners += len(more[i].UIDs)
+		}
+		p.textf(0, "and %s of %s: --json lists all", plural.Of(len(more), "smaller group"), plural.Of(miners, "miner"))
+	}
+}
+
+// uidsText lists the first uids.
+func uidsText(uids []int) string {
+	names := make([]string, 0, maxUIDs)
+	for _, uid := range uids[:min(len(uids), maxUIDs)] {
+		names = append(names, strconv.Itoa(uid))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(uids) - maxUIDs; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+func failureColour(class job.Class) terminal.Colour {
+	if class == outcome.ClassDegraded || class == outcome.ClassIdentity {
+		return terminal.Warn
+	}
+	return terminal.Bad
 }
 
 // wayOut names the command that helps a round; "" if it lacks nothing, or while a producer
@@ -52,32 +142,32 @@ func wayOut(r *view.Round, identities bool) string {
 
 // Replay prints what a replay would run.
 func Replay(w io.Writer, r view.Replay) error {
-	return writeFailures(w, fmt.Sprintf("Round %s: %d would be replayed", r.Round, len(r.Chosen)), r.Chosen, r.Already)
+	p := newPage(w)
+	p.headingf("Round %s: %d would be replayed", r.Round, len(r.Chosen))
+	printReplaying(p, r.Already)
+	printFailures(p, r.Chosen)
+	return p.writeTo(w)
 }
 
-// writeFailures prints a heading, and two lines or more for each miner. ended are the
-// miners; replaying are the uids that are running again now.
-func writeFailures(w io.Writer, heading string, ended []outcome.Failed, replaying []int) error {
-	p := newPage(w)
-	p.headingf("%s", heading)
-	if len(replaying) > 0 {
-		p.textf(0, "being replayed: %s", view.Miners(replaying))
+// printReplaying prints the uids that are running again now.
+func printReplaying(p *page, uids []int) {
+	if len(uids) > 0 {
+		p.textf(0, "being replayed: %s", view.Miners(uids))
 	}
+}
+
+// printFailures prints two lines or more for each miner.
+func printFailures(p *page, ended []outcome.Failed) {
 	if len(ended) > 0 {
 		p.blank()
 		p.painted(terminal.Head, func() { p.linef("%6s  %-9s  %8s  %-16s  %s", "UID", "CLASS", "ATTEMPTS", "WORKER", "TRACE") })
 	}
 	for _, one := range ended {
-		colour := terminal.Bad
-		if one.Class == outcome.ClassDegraded || one.Class == outcome.ClassIdentity {
-			colour = terminal.Warn
-		}
-		p.painted(colour, func() {
+		p.painted(failureColour(one.Class), func() {
 			p.linef("%6d  %-9s  %8d  %-16s  %s", one.UID, one.Class, one.Attempts, clipped(one.Worker, 16), one.Trace)
 		})
 		p.textf(8, "%s", one.Error)
 	}
-	return p.writeTo(w)
 }
 
 // clipped shortens a worker's name to limit characters. It keeps the end, which tells

@@ -24,6 +24,8 @@ type Round struct {
 	// unknown, Replaying those that are being run again.
 	Failures  []outcome.Failed `json:"failures"`
 	Replaying []int            `json:"replaying"`
+	// Groups are the failures by what they have in common.
+	Groups []outcome.Group `json:"groups"`
 	// FailedLookUps are the maintainers that the last outcome lacks.
 	FailedLookUps []job.Missing `json:"failed_look_ups"`
 	// Damaged is what damage has cost the last outcome.
@@ -68,10 +70,21 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 		Revisions:     append([]int{}, s.revisions...),
 		Failures:      failures.Ended,
 		Replaying:     append([]int{}, failures.Replaying...),
+		Groups:        outcome.Groups(failures.Ended),
 		FailedLookUps: append([]job.Missing{}, s.last.FailedLookUps...),
 		Damaged:       append([]outcome.Lost{}, s.last.Damaged...),
 		CancelOrders:  append([]job.CancelOrder{}, orders...),
 	}, nil
+}
+
+// Like is the round with the failures of one group alone, by the group's key.
+func (r Round) Like(key string) (Round, error) {
+	list, group, err := outcome.Failures{Ended: r.Failures}.Like(key)
+	if err != nil {
+		return r, err //nolint:wrapcheck // it names the round's groups
+	}
+	r.Failures, r.Groups = list, []outcome.Group{group}
+	return r, nil
 }
 
 // Rewards are what a validator needs of an outcome. UIDs, Hotkeys and Rewards

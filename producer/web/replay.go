@@ -15,6 +15,7 @@ type replayRequest struct {
 	UIDs     []int     `json:"uids"`
 	Class    job.Class `json:"class"`
 	Degraded bool      `json:"degraded"`
+	Like     string    `json:"like"`
 	DryRun   bool      `json:"dry_run"`
 }
 
@@ -25,11 +26,17 @@ func (a *API) replay(r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	asked, err := readOrder[replayRequest](r, `{"uids": [5, 17], "dry_run": true}`,
-		"uids as a list of whole numbers, class as a text, degraded and dry_run as true or false", "uids, class, degraded, dry_run")
+		"uids as a list of whole numbers, class and like as texts, degraded and dry_run as true or false",
+		"uids, class, degraded, like, dry_run")
 	if err != nil {
 		return reply{}, err
 	}
-	return a.again(r, outcome.Selection{UIDs: asked.UIDs, Class: asked.Class, Degraded: asked.Degraded}, asked.DryRun)
+	return a.again(r, outcome.Selection{
+		UIDs:     asked.UIDs,
+		Class:    asked.Class,
+		Degraded: asked.Degraded,
+		Like:     asked.Like,
+	}, asked.DryRun)
 }
 
 // again runs the selected miners of the round of the path again.
