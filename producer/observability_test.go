@@ -171,20 +171,20 @@ func (s *seeing) logs(t *testing.T) {
 	found := false
 	for line := range strings.SplitSeq(s.worker.stderr.String(), "\n") {
 		var said struct {
-			Msg     string `json:"msg"`
-			Round   string `json:"round"`
-			UID     int    `json:"uid"`
-			Attempt int    `json:"attempt"`
-			TraceID string `json:"trace_id"`
-			SpanID  string `json:"span_id"`
+			Msg      string `json:"msg"`
+			Round    string `json:"round"`
+			UID      int    `json:"uid"`
+			Delivery int    `json:"delivery"`
+			TraceID  string `json:"trace_id"`
+			SpanID   string `json:"span_id"`
 		}
 		if err := json.Unmarshal([]byte(line), &said); err != nil || said.Msg != "attempt failed" {
 			continue
 		}
 		found = true
 		span := s.collector.find("process miner.job", "miner.uid=2")[0]
-		if said.Round != s.round || said.UID != 2 || said.Attempt != 1 || said.TraceID != span.trace || said.SpanID != span.id {
-			t.Errorf("the log says %s, want round %s, uid 2, attempt 1, trace %s, span %s", line, s.round, span.trace, span.id)
+		if said.Round != s.round || said.UID != 2 || said.Delivery != 1 || said.TraceID != span.trace || said.SpanID != span.id {
+			t.Errorf("the log says %s, want round %s, uid 2, delivery 1, trace %s, span %s", line, s.round, span.trace, span.id)
 		}
 	}
 	if !found {

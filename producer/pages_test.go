@@ -66,7 +66,10 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	for uid, record := range map[int]job.Record{
 		5: {Phase: job.Done, Degraded: true, Failures: 3, Evaluation: job.EvaluationKey(replayedRound, 5, "c"), Trace: strings.Repeat("00", 16)},
 		6: {Phase: job.Done, Evaluation: job.EvaluationKey(replayedRound, 6, "c")},
-		8: {Phase: job.Failed, Failures: 4, Replay: 1, Failure: &job.Failure{Class: letter.Class, Error: letter.Error}},
+		8: {
+			Phase: job.Failed, Deliveries: 29, Failures: 4, Requests: 96, Unreported: 2, Replay: 1, Trace: letter.Trace,
+			Failure: &job.Failure{Class: letter.Class, Error: letter.Error}, Attempts: everyEnding(m.AsOf, letter),
+		},
 	} {
 		record.Round, record.UID = replayedRound, uid
 		if record.Phase == job.Done {
@@ -107,6 +110,36 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	}
 }
 
+// everyEnding are attempts that ended in each way, the first ones before a replay.
+func everyEnding(asOf time.Time, letter job.DeadLetter) (list []job.EndedAttempt) {
+	for i, how := range []job.Ending{
+		job.EndedHandedBack, job.EndedLapsed, job.EndedFailed, "poison", job.EndedDegraded, job.EndedCommitted, "overdue", "damaged", job.EndedDead,
+	} {
+		one := job.EndedAttempt{
+			Delivery: uint64(i + 19), Worker: letter.Worker, Began: asOf.Add(time.Duration(i) * time.Hour), Ending: how, Trace: strings.Repeat("3a", 16),
+		}
+		one.Ended = one.Began.Add(time.Duration(i*i+1) * 7 * time.Second)
+		switch how {
+		case job.EndedLapsed:
+		case job.EndedHandedBack:
+			one.Requests, one.Error = new(0), "worker-17: it was started for another mirror: \x1b[2Jhttp://other"
+		case job.EndedCommitted, job.EndedDegraded:
+			one.Requests = new(1024)
+		case job.EndedFailed, job.EndedDead:
+			one.Requests = new(12)
+			one.Class, one.Error = letter.Class, letter.Error
+		default:
+			one.Class, one.Error = job.Class(how), "20 deliveries are used up and none was settled: the processes that took it died"
+		}
+		if i > 3 {
+			one.Replay, one.Delivery = 1, uint64(i-3)
+			one.Trace = letter.Trace
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
 // inProcess runs the command on a place of a style. URLs that hold a password stand in a
 // file of settings: they are refused among the arguments.
 func inProcess(t *testing.T, style terminal.Style, args ...string) (stdout, stderr string, code int) {
@@ -142,6 +175,9 @@ var lists = []struct {
 	{"show-failed", "Miner", []string{"show", shownRound, "7"}, 0},
 	{"show-recycle", "Miner", []string{"show", shownRound, "0"}, 0},
 	{"show-dead", "Miner", []string{"show", replayedRound, "8"}, 0},
+	{"show-attempts", "Attempts", []string{"show", replayedRound, "8", "--attempts"}, 0},
+	{"show-attempts-none", "Attempts", []string{"show", replayedRound, "6", "--attempts"}, 0},
+	{"show-attempts-no-job", "Attempts", []string{"show", openRound, "7", "--attempts"}, 0},
 	{"show-pull", "PullRequest", []string{"show", shownRound, "5", "--pr", "Acme/Widgets#12"}, 0},
 	{"show-pull-open", "PullRequest", []string{"show", shownRound, "--pr", "acme/widgets#13"}, 0},
 	{"show-pull-unscored", "PullRequest", []string{"show", shownRound, "5", "--pr", "acme/widgets#14"}, 0},
@@ -151,6 +187,8 @@ var lists = []struct {
 	{"rewards", "Rewards", []string{"rewards", shownRound}, 1},
 	{"rewards-first", "Rewards", []string{"rewards", replayedRound, "--revision", "1"}, 1},
 	{"failed", "Round", []string{"failed", replayedRound}, 0},
+	{"failed-like", "Round", []string{"failed", replayedRound, "--like", "9eb3"}, 0},
+	{"dry-run-like", "ReplayAnswer", []string{"replay", replayedRound, "--like", "9eb3", "--dry-run"}, 0},
 	{"failed-none", "Round", []string{"failed", openRound}, 0},
 	{"dry-run", "ReplayAnswer", []string{"replay", replayedRound, "--dry-run"}, 0},
 	{"dry-run-rescore", "ReplayAnswer", []string{"rescore", replayedRound, "--uid", "6,8", "--dry-run"}, 0},
@@ -324,5 +362,34 @@ func TestAFileIsHandedOn(t *testing.T) {
 	got := run(t, "producer", "run", "--local", "--config", path)
 	if got.code != 2 || !strings.Contains(got.stderr, "line 2: slots: 0: want at least 1") {
 		t.Errorf("exit %d, want 2 and the worker's word\n%s", got.code, got.stderr)
+	}
+}
+
+// The coverage is told of the last round that was planned, here of one that was run by hand.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	url, _ := listed(t)
+	text, stderr, code := inProcess(t, terminal.Style{}, "tokens", "--nats", url, "--json")
+	if err := webtest.Printed("Tokens", text); err != nil || code != 0 || !strings.Contains(text, `"fell_out": false`) {
+		t.Errorf("exit %d, %v\n%s%s", code, err, text, stderr)
+	}
+	empty := jobstreamtest.Start(t).NATSURL()
+	if _, stderr, code := inProcess(t, terminal.Style{}, "tokens", "--nats", empty); code != 2 || !strings.Contains(stderr, "there is no round yet") {
+		t.Errorf("without a round: exit %d saying %q, want 2 with that", code, stderr)
+	}
+	for _, args := range [][]string{
+		{"failed", replayedRound, "--like", "0000"}, {"replay", replayedRound, "--dry-run", "--like", "0000"},
+	} {
+		if _, stderr, code := inProcess(t, terminal.Style{}, append(args, "--nats", url)...); code != 2 || !strings.Contains(stderr, "9eb3 (transient, miners: 1)") {
+			t.Errorf("%v: exit %d saying %q, want 2 with the groups that there are", args, code, stderr)
+		}
+	}
+	for _, args := range [][]string{
+		{"show", replayedRound, "--attempts"}, {"show", replayedRound, "8", "--attempts", "--compare"}, {"show", replayedRound, "8", "--attempts", "--revision", "1"},
+		{"show", replayedRound, "99", "--attempts"}, {"show", "never", "8", "--attempts"},
+	} {
+		if stdout, stderr, code := inProcess(t, terminal.Style{}, append(args, "--nats", url)...); code != 2 || stdout != "" {
+			t.Errorf("%v: exit %d saying %q, want 2", args, code, stderr)
+		}
 	}
 }

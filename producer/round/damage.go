@@ -119,7 +119,7 @@ func (w *work) reopen(ctx context.Context, was job.Record) (repairKind, error) {
 	if err != nil || why == nil {
 		return "", err
 	}
-	w.cfg.Log.WarnContext(ctx, "an evaluation is gone or cannot be read", "round", was.Round, "uid", was.UID, "error", why)
+	w.cfg.Log.WarnContext(about(ctx, record), "an evaluation is gone or cannot be read", "error", why)
 	if now := time.Now(); w.late(now) {
 		w.forget(was.UID)
 		_, err := w.bury(ctx, record.DeclaredDamaged(damage("its evaluation", why, now.UTC())), revision)

@@ -100,7 +100,7 @@ func (k *keeper) look(ctx context.Context) {
 		}
 		var what string
 		if what, err = k.act(ctx, one, out.MaxDeliver); what != "" {
-			k.mended = append(k.mended, k.tell(ctx, k.round, one.record.UID, what))
+			k.mended = append(k.mended, k.tell(about(ctx, one.record), k.round, one.record.UID, what))
 		}
 	}
 	if err != nil && ctx.Err() == nil && !k.failing {

@@ -3,6 +3,7 @@ package round_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,6 +17,8 @@ import (
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
+	"mirrorfleet/shared/telemetry"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
 
@@ -299,4 +302,38 @@ func TestACopyBesideADeliveryCountsOnce(t *testing.T) {
 		t.Errorf("complete %v, done %d, record %+v by %+v; want the copy's evaluation", got.Complete, got.Done, record, record.Claim)
 	}
 	b.holds(t, m.Round)
+}
+
+// TestALineAboutAJobNamesIt: whoever reads that a producer has ended a job finds the job's
+// own lines and trace by the ids of that line.
+func TestALineAboutAJobNamesIt(t *testing.T) {
+	t.Parallel()
+	b := withholding(t, 2*time.Second, 20)
+	m := b.plan(t, four()[1])
+	b.queue(t, m)
+	record := b.claim(t, m, b.next(t), time.Second)
+	record.Trace = strings.Repeat("4b", 16)
+	_, revision, err := b.bus.Records.Load(t.Context(), m.Round, 1)
+	must.Do(t, err)
+	must.Get(b.bus.Records.Update(t.Context(), record, revision))(t)
+	b.work(t, always)
+	var log telemetrytest.Log
+	must.Get(b.runner(t, func(cfg *round.Config) {
+		cfg.Log = telemetry.Logger(&log, true, slog.LevelInfo)
+	}).Resume(deadline(t), m.Round))(t)
+	said := false
+	for line := range strings.Lines(log.String()) {
+		if !strings.Contains(line, "uid=1") {
+			continue
+		}
+		said = true
+		for _, id := range []string{"round=" + m.Round, "uid=1", "delivery=1", "trace_id=" + record.Trace} {
+			if strings.Count(line, id) != 1 {
+				t.Errorf("the line does not have %s once: %s", id, line)
+			}
+		}
+	}
+	if !said {
+		t.Errorf("the log says nothing of the job:\n%s", &log)
+	}
 }

@@ -21,7 +21,7 @@ func (r *Runner) exhausted(ctx context.Context, e jobstream.Exhausted) error {
 	for {
 		record, revision, err := r.recordOf(ctx, e)
 		if errors.Is(err, jobstream.ErrNotFound) {
-			r.cfg.Log.WarnContext(ctx, "a job of an unknown round has used up its deliveries", "round", e.Round, "uid", e.UID)
+			r.cfg.Log.WarnContext(e.About(ctx), "a job of an unknown round has used up its deliveries")
 			return nil
 		}
 		if err != nil && !jobstream.Damaged(err) {
@@ -42,7 +42,7 @@ func (r *Runner) exhausted(ctx context.Context, e jobstream.Exhausted) error {
 		case err != nil:
 			return fmt.Errorf("burying the job of miner %d: %w", e.UID, err)
 		}
-		r.cfg.Log.ErrorContext(ctx, "a job is dead", "round", e.Round, "uid", e.UID, "class", buried.Failure.Class, "error", buried.Failure.Error)
+		r.cfg.Log.ErrorContext(about(ctx, buried), "a job is dead", "class", buried.Failure.Class, "error", buried.Failure.Error)
 		return nil
 	}
 }

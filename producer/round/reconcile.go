@@ -162,7 +162,7 @@ func (w *work) reconcile(ctx context.Context) (held job.Inventory, did int, err 
 		}
 		if did != "" {
 			crash.At(crash.Mended)
-			w.note(ctx, repair.job.UID, did)
+			w.note(about(ctx, repair.record), repair.job.UID, did)
 		}
 	}
 	return held, len(w.m.past.mended) - before, wrong
@@ -198,13 +198,13 @@ func (w *work) unstick(ctx context.Context) error {
 	}
 	var wrong error
 	for _, s := range stuck {
-		what, err := w.free(ctx, s)
+		what, record, err := w.free(ctx, s)
 		if err != nil {
 			wrong = errors.Join(wrong, fmt.Errorf("freeing the job of miner %d: %w", s.UID, err))
 			continue
 		}
 		crash.At(crash.Freed)
-		w.note(ctx, s.UID, repairKind(what))
+		w.note(about(ctx, record), s.UID, repairKind(what))
 	}
 	return wrong
 }
@@ -260,22 +260,22 @@ func (r *Runner) planAgain(ctx context.Context, j job.Job) (bool, error) {
 // free deals with one stuck message, by its job's record: a message without a job, or of a
 // job that has ended, is removed; one whose deliveries are used up makes its job a dead
 // letter; any other was passed over by the server and is replaced by a copy.
-func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
+func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (what string, record job.Record, err error) {
 	if ctx.Err() != nil {
-		return "", ctx.Err() //nolint:wrapcheck // the caller's own
+		return "", record, ctx.Err() //nolint:wrapcheck // the caller's own
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
 	defer cancel()
-	record, _, err := r.cfg.Bus.Records.Load(ctx, s.Round, s.UID)
+	record, _, err = r.cfg.Bus.Records.Load(ctx, s.Round, s.UID)
 	if errors.Is(err, jobstream.ErrNotFound) { // reconcile has just planned the records that were missing
-		return "message of no job: removed", r.cfg.Bus.Queue.Discard(ctx, s)
+		return "message of no job: removed", record, r.cfg.Bus.Queue.Discard(ctx, s)
 	}
 	if err != nil {
-		return "", err
+		return "", record, err
 	}
 	switch {
 	case record.Phase.Ended() || s.Replay >= 0 && s.Replay < record.Replay:
-		return "message of an ended job: removed", r.cfg.Bus.Queue.Discard(ctx, s)
+		return "message of an ended job: removed", record, r.cfg.Bus.Queue.Discard(ctx, s)
 	case usedUp(record, s):
 		err := r.exhausted(ctx, jobstream.Exhausted{
 			Round:      s.Round,
@@ -285,11 +285,11 @@ func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
 			Deliveries: record.Claim.Delivery,
 		})
 		if err != nil {
-			return "", err
+			return "", record, err
 		}
-		return "deliveries used up, and nobody said so: buried", r.cfg.Bus.Queue.Discard(ctx, s)
+		return "deliveries used up, and nobody said so: buried", record, r.cfg.Bus.Queue.Discard(ctx, s)
 	}
-	return "message passed over: published again", r.cfg.Bus.Queue.Unstick(ctx, s)
+	return "message passed over: published again", record, r.cfg.Bus.Queue.Unstick(ctx, s)
 }
 
 // usedUp reports whether the last possible delivery of a stuck message was claimed. Then

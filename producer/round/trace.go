@@ -149,3 +149,16 @@ func measured(ctx context.Context, began time.Time, result outcome.Result, err e
 	trace.SpanFromContext(ctx).SetAttributes(telemetry.RoundOutcome.String(outcome))
 	telemetry.RoundEnded(ctx, outcome, time.Since(began))
 }
+
+// about is ctx for a line about a job: it names the job, and its own trace. The zero Record
+// names none.
+func about(ctx context.Context, r job.Record) context.Context {
+	if r.Round == "" {
+		return ctx
+	}
+	delivery := uint64(0)
+	if r.Claim != nil {
+		delivery = r.Claim.Delivery
+	}
+	return telemetry.About(ctx, telemetry.Job{Round: r.Round, UID: r.UID, Replay: r.Replay}, delivery, r.Trace)
+}

@@ -11,10 +11,12 @@ import (
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/schedule"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/warmup"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/telemetry"
 )
 
 // served are the rounds of one installation. It is what schedule.Keeper drives, and what
@@ -150,7 +152,31 @@ func (v *served) Prepare(ctx context.Context) (job.Manifest, error) {
 	}
 	m.Notes = fleet.Notes
 	v.session.cfg.Log.InfoContext(ctx, "the miners of the round", "round", m.Round, "uids", len(m.Miners), "counts", miners.Count(m.Miners))
+	v.tellFellOut(ctx, m)
 	return m, nil
+}
+
+// tellFellOut logs and counts the miners that have lost their usable token since the last
+// round. It decides nothing: what cannot be read is left out, and the round goes on.
+func (v *served) tellFellOut(ctx context.Context, m job.Manifest) {
+	uids, err := view.FellOutSince(ctx, v.config.Bus, m)
+	if err != nil {
+		v.session.cfg.Log.WarnContext(ctx, "could not compare the miners' tokens with those of the last round", "round", m.Round, "error", err)
+		return
+	}
+	telemetry.MinersFellOut(ctx, len(uids))
+	if len(uids) > 0 {
+		v.session.cfg.Log.WarnContext(ctx, "miners have lost their usable token since the last round: producer tokens says why",
+			"round", m.Round, "miners", len(uids), "first", uids[:min(len(uids), view.MaxListed)])
+	}
+}
+
+// fellOut counts those of the last round again, for a producer that was started since.
+func (v *served) fellOut(ctx context.Context) {
+	tokens, err := view.TokensOf(ctx, v.config.Bus)
+	if err == nil {
+		telemetry.MinersFellOut(ctx, len(tokens.FellOut()))
+	}
 }
 
 // What postpones a round beside the tokens and the metagraph: the registry and the

@@ -18,6 +18,8 @@ var Bodies = map[string]reflect.Type{
 	"Rewards":      reflect.TypeFor[view.Rewards](),
 	"Evaluations":  reflect.TypeFor[view.Evaluations](),
 	"Miner":        reflect.TypeFor[view.Miner](),
+	"Tokens":       reflect.TypeFor[view.Tokens](),
+	"Attempts":     reflect.TypeFor[view.Attempts](),
 	"Bucket":       reflect.TypeFor[view.Bucket](),
 	"Limit":        reflect.TypeFor[view.Limit](),
 	"CancelOrder":  reflect.TypeFor[cancelRequest](),

@@ -120,9 +120,9 @@ func (a *API) outcome(r *http.Request) (reply, error) {
 }
 
 func (a *API) miner(r *http.Request) (reply, error) {
-	uid, err := strconv.Atoi(r.PathValue("uid"))
-	if err != nil || uid < 0 {
-		return reply{}, wrong("uid", "%.80q: want a whole number from 0", r.PathValue("uid"))
+	uid, err := uidOf(r)
+	if err != nil {
+		return reply{}, err
 	}
 	return a.told(r, func(result outcome.Result) (any, error) {
 		miner, err := view.MinerIn(&result, uid)
@@ -131,6 +131,33 @@ func (a *API) miner(r *http.Request) (reply, error) {
 		}
 		return view.MinerOf(r.Context(), a.cfg.Bus, result, miner)
 	})
+}
+
+// attempts answers with the attempts of a miner's job, in a round that runs as in one that
+// is concluded.
+func (a *API) attempts(r *http.Request) (reply, error) {
+	if _, err := params(r); err != nil {
+		return reply{}, err
+	}
+	uid, err := uidOf(r)
+	if err != nil {
+		return reply{}, err
+	}
+	name, err := a.roundName(r)
+	if err != nil {
+		return reply{}, err
+	}
+	attempts, err := view.AttemptsOf(r.Context(), a.cfg.Bus, name, uid)
+	return reply{body: attempts}, err
+}
+
+// uidOf is the miner of the path.
+func uidOf(r *http.Request) (int, error) {
+	uid, err := strconv.Atoi(r.PathValue("uid"))
+	if err != nil || uid < 0 {
+		return 0, wrong("uid", "%.80q: want a whole number from 0", r.PathValue("uid"))
+	}
+	return uid, nil
 }
 
 // told reads the outcome that a request names, and answers with what say makes of it. A
@@ -166,6 +193,15 @@ func (a *API) limit(r *http.Request) (reply, error) {
 	bucket := view.BucketOf(state)
 	bucket.Undeclared = a.undeclared(r.Context())
 	return reply{body: bucket}, nil
+}
+
+// tokens answers with the miners that lack a usable token.
+func (a *API) tokens(r *http.Request) (reply, error) {
+	if _, err := params(r); err != nil {
+		return reply{}, err
+	}
+	coverage, err := view.TokensOf(r.Context(), a.cfg.Bus)
+	return reply{body: coverage}, err
 }
 
 // undeclared lists the egresses in use that are not declared. It only adds to the bucket, so

@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/pause"
+	"mirrorfleet/shared/telemetry"
 )
 
 // advisory is the server's word that a message has used up its deliveries.
@@ -30,6 +31,15 @@ type Exhausted struct {
 	Deliveries uint64
 	// Trace is the one that the message was published in; "" for none.
 	Trace string
+}
+
+// About is ctx for a line about the job: it names it, and its own trace.
+func (e Exhausted) About(ctx context.Context) context.Context {
+	if e.Round == "" { // the message names none
+		return ctx
+	}
+	j := telemetry.Job{Round: e.Round, UID: e.UID, Replay: max(e.Replay, 0)}
+	return telemetry.About(ctx, j, e.Deliveries, e.Trace)
 }
 
 // ConsumeExhausted calls handle for each job whose deliveries are used up,
@@ -81,29 +91,30 @@ func (l *link) exhaustedOnce(ctx context.Context, consumer jetstream.Consumer,
 		return nil
 	}
 	for _, d := range got {
-		if err := l.exhausted(ctx, d, handle); err != nil {
-			l.cfg.Log.ErrorContext(ctx, "a job whose deliveries are used up could not be buried yet", "error", err)
+		if e, err := l.exhausted(ctx, d, handle); err != nil {
+			l.cfg.Log.ErrorContext(e.About(ctx), "a job whose deliveries are used up could not be buried yet", "error", err)
 			_ = d.Nak(context.WithoutCancel(ctx), 5*time.Second) // if it is lost, AckWait does the same
 		}
 	}
 	return nil
 }
 
-// exhausted handles one advisory: find the message, bury its job, remove it.
+// exhausted handles one advisory: find the message, bury its job, remove it. It returns
+// whose job it is, if the message says so.
 func (l *link) exhausted(ctx context.Context, d *Delivery,
 	handle func(ctx context.Context, e Exhausted) error,
-) error {
+) (e Exhausted, err error) {
 	var said advisory
 	if err := json.Unmarshal(d.Payload(), &said); err != nil || said.Sequence == 0 {
 		l.cfg.Log.ErrorContext(ctx, "advisory that cannot be read", "payload", string(d.Payload()), "error", err)
-		return d.Ack(ctx)
+		return e, d.Ack(ctx)
 	}
 	msg, err := l.message(ctx, said.Sequence)
 	if errors.Is(err, jetstream.ErrMsgNotFound) { // settled after all
-		return d.Ack(ctx)
+		return e, d.Ack(ctx)
 	}
 	if err != nil {
-		return err
+		return e, err
 	}
 	round, uid, err := job.ParseSubject(msg.Subject)
 	if err != nil { // no record can be of that name; workers bury such messages when they see them
@@ -114,7 +125,7 @@ func (l *link) exhausted(ctx context.Context, d *Delivery,
 			Error:   fmt.Sprintf("deliveries used up (%d): %v", said.Deliveries, err),
 		})
 	} else {
-		e := Exhausted{
+		e = Exhausted{
 			Round:      round,
 			UID:        uid,
 			Replay:     -1,
@@ -128,17 +139,17 @@ func (l *link) exhausted(ctx context.Context, d *Delivery,
 		err = handle(ctx, e)
 	}
 	if err != nil {
-		return err
+		return e, err
 	}
 	// The job's end may be what the caller waited for: what is left is done all
 	// the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.Timeout)
 	defer cancel()
 	if err := l.remove(ctx, said.Sequence); err != nil {
-		return err
+		return e, err
 	}
 	crash.At(crash.ExhaustedRemoved)
-	return d.Ack(ctx)
+	return e, d.Ack(ctx)
 }
 
 // message reads a job's message by its place in the stream.

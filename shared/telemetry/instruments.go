@@ -48,6 +48,7 @@ const (
 	MetricRoundLastConclusion = "mirrorfleet.round.last_conclusion"
 	MetricRoundPostponed      = "mirrorfleet.round.put_off"
 	MetricPaused              = "mirrorfleet.paused" // seconds, by pause.of
+	MetricRoundFellOut        = "mirrorfleet.round.fell_out"
 
 	MetricScoreDuration = "mirrorfleet.score.duration"
 	MetricScoreFiles    = "mirrorfleet.score.files"
@@ -88,7 +89,7 @@ type instruments struct {
 
 	scoreFiles, scoreBytes, childStarts, childEnds, scoreCache, warmUpMiners, warmUpPulls, auditMended metric.Int64Counter
 
-	breakerState, roundPhase, roundJobs, roundDegraded, auditJobs, auditDiscrepancies metric.Int64Gauge
+	breakerState, roundPhase, roundJobs, roundDegraded, roundFellOut, auditJobs, auditDiscrepancies metric.Int64Gauge
 
 	workers, gatewayWaiting metric.Int64UpDownCounter
 
@@ -237,6 +238,7 @@ func (i *instruments) ofRounds(m *maker) {
 	i.roundDuration = m.seconds(MetricRoundDuration, "Rounds from their start in this process to their end.", secondsLong)
 	i.roundPostponed = m.look(MetricRoundPostponed, "{round}", "1 while a round is due and cannot begin, by the input that postpones it.")
 	i.paused = m.lookFloat(MetricPaused, "s", "Time since an operator has paused the schedule, or the round that runs; 0 while it is not paused.")
+	i.roundFellOut = m.gauge(MetricRoundFellOut, "{miner}", "Miners that had a usable token in the round before the last one and have none now.")
 	i.auditJobs = m.gauge(MetricAuditJobs, "{job}", "The sides of planned = done + failed + outstanding.")
 	i.auditDiscrepancies = m.gauge(MetricAuditDiscrepancies, "{discrepancy}",
 		"Contradictions in what is stored of the round's jobs; one that stays is a fault.")

@@ -12,7 +12,7 @@ import (
 
 // Logger writes records of level and above to w: text for a terminal, JSON
 // otherwise. A record that is logged with a context in a trace has its ids,
-// trace_id and span_id, and of a job (With) its round, uid and attempt; after
+// trace_id and span_id, and of a job (With) its round, uid and delivery; after
 // WithGroup they stand in the group. Durations stand as people read them, such as
 // 1.5s, in both forms.
 func Logger(w io.Writer, terminal bool, level slog.Leveler) *slog.Logger {
@@ -61,7 +61,7 @@ func (t traced) Handle(ctx context.Context, r slog.Record) error {
 			r.AddAttrs(slog.Any(name, a.Value.AsInterface()))
 		}
 	}
-	if span.IsValid() {
+	if span.IsValid() && !has(r, "trace_id") { // a job's own trace, and not that of who works on it
 		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
 	}
 	return t.Handler.Handle(ctx, r) //nolint:wrapcheck // as above
@@ -75,7 +75,9 @@ func logged(key attribute.Key) string {
 	case MinerUID:
 		return "uid"
 	case Delivery:
-		return "attempt"
+		return "delivery"
+	case JobTrace:
+		return "trace_id"
 	case Replay:
 		return "replay"
 	case Repository:

@@ -157,6 +157,11 @@ func RoundProgressed(ctx context.Context, p RoundProgress) {
 	m.roundDegraded.Record(ctx, int64(p.Degraded))
 }
 
+// MinersFellOut notes how many miners have lost their usable token since the last round.
+func MinersFellOut(ctx context.Context, miners int) {
+	measure().roundFellOut.Record(ctx, int64(miners))
+}
+
 // How a round ends.
 const (
 	RoundComplete   = "complete"

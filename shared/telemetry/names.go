@@ -47,6 +47,7 @@ const (
 	Phase     = attribute.Key("job.phase")
 	Replay    = attribute.Key("job.replay")  // its number
 	Replays   = attribute.Key("job.replays") // the trace that a replay repeats
+	JobTrace  = attribute.Key("job.trace")   // the job's own trace, for log lines
 	Worker    = attribute.Key("worker.name")
 
 	Egress     = attribute.Key("limit.egress")

@@ -147,7 +147,7 @@ func TestWithIdentifiesSpansAndLines(t *testing.T) {
 			t.Errorf("%s has %v, want round, uid, delivery and repository", name, got)
 		}
 	}
-	for _, want := range []string{`"round":"r1"`, `"attempt":2`, `"uid":58`, `"repository":"a/b"`, `"trace_id":`} {
+	for _, want := range []string{`"round":"r1"`, `"delivery":2`, `"uid":58`, `"repository":"a/b"`, `"trace_id":`} {
 		if strings.Count(out.String(), want) != 1 || strings.Contains(out.String(), `"uid":57`) {
 			t.Errorf("the line has not %s once:\n%s", want, out.String())
 		}

@@ -151,7 +151,9 @@ func (r *Runner) serve(pulling, running context.Context) {
 		} else {
 			<-r.pulled // otherwise the current pull might get it again
 			if err := d.Nak(context.WithoutCancel(running), r.cfg.HandBackDelay); err != nil {
-				r.cfg.Log.Warn("job not handed back, it comes again after the lease", "subject", d.Subject(), "error", err)
+				j, unreadable := d.Job()
+				ctx := identified(d.Context(running), d, j, unreadable == nil)
+				r.cfg.Log.WarnContext(ctx, "job not handed back, it comes again after the lease", "subject", d.Subject(), "error", err)
 			}
 		}
 		r.release(1)

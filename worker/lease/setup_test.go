@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
+	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
@@ -45,6 +48,7 @@ func setup(t *testing.T, ackWait time.Duration) *bundle {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	b := &bundle{t: t, ctx: ctx, servers: jobstreamtest.Start(t), log: &telemetrytest.Log{}}
+	t.Cleanup(b.linesNameTheirJob)
 	var nc *nats.Conn
 	b.bus, nc = jobstreamtest.Open(t, b.servers.NATSURL(), jobstream.Config{AckWait: ackWait, Log: b.log.Logger()})
 	b.js = must.Get(jetstream.New(nc))(t)
@@ -52,6 +56,21 @@ func setup(t *testing.T, ackWait time.Duration) *bundle {
 		Round: "r1", Registry: json.RawMessage(`{}`), Languages: json.RawMessage(`{}`), Tokens: json.RawMessage(`{}`),
 	}))
 	return b
+}
+
+// linesNameTheirJob checks, at the end of every test, that each line of a worker about a job
+// has the ids to find the job by. Only a message that names no job has none.
+func (b *bundle) linesNameTheirJob() {
+	for line := range strings.Lines(b.log.String()) {
+		if !strings.Contains(line, "subject=miner.job.r1.") && !strings.Contains(line, "uid=") {
+			continue // a line of the process, or of no job
+		}
+		for _, id := range []string{"round=", "uid=", "delivery="} {
+			if strings.Count(line, id) != 1 {
+				b.t.Errorf("a line about a job does not have %s once: %s", id, line)
+			}
+		}
+	}
 }
 
 func (b *bundle) must(err error) {
@@ -106,7 +125,7 @@ func (b *bundle) run(cfg lease.Config) *worker {
 	if cfg.Delays == nil {
 		cfg.Delays = []time.Duration{time.Millisecond}
 	}
-	cfg.Log = b.log.Logger()
+	cfg.Log = telemetry.Logger(b.log, true, slog.LevelDebug)
 	r, err := lease.New(cfg)
 	b.must(err)
 	ctx, cancel := context.WithCancel(b.ctx)

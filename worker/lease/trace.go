@@ -17,6 +17,15 @@ import (
 // published, so that one trace holds all attempts. Everything that is logged in the returned
 // context names the job and the attempt.
 func startProcess(ctx context.Context, d *jobstream.Delivery, j job.Job, readable bool) (context.Context, trace.Span) {
+	ctx = identified(ctx, d, j, readable)
+	telemetry.JobDelivered(ctx, d.Number() == 1, d.Received().Sub(d.Published()))
+	//nolint:spancheck // process ends it
+	return telemetry.Tracer().Start(ctx, telemetry.SpanProcess,
+		trace.WithSpanKind(trace.SpanKindConsumer), telemetry.Delivered(d.Subject(), len(d.Payload())))
+}
+
+// identified is ctx for spans and lines about a delivery: they name its job.
+func identified(ctx context.Context, d *jobstream.Delivery, j job.Job, readable bool) context.Context {
 	known := []attribute.KeyValue{telemetry.Delivery.Int64(int64(d.Number()))}
 	if round, uid, err := job.ParseSubject(d.Subject()); err == nil {
 		known = append(known, telemetry.RoundID.String(round), telemetry.MinerUID.Int(uid))
@@ -27,11 +36,7 @@ func startProcess(ctx context.Context, d *jobstream.Delivery, j job.Job, readabl
 			known = append(known, telemetry.Replay.Int(j.Replay))
 		}
 	}
-	ctx = telemetry.With(ctx, known...)
-	telemetry.JobDelivered(ctx, d.Number() == 1, d.Received().Sub(d.Published()))
-	//nolint:spancheck // process ends it
-	return telemetry.Tracer().Start(ctx, telemetry.SpanProcess,
-		trace.WithSpanKind(trace.SpanKindConsumer), telemetry.Delivered(d.Subject(), len(d.Payload())))
+	return telemetry.With(ctx, known...)
 }
 
 // claimed adds the record's figures of the attempt to the span.

@@ -1,0 +1,217 @@
+package view
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring/input"
+)
+
+// Tokens is the fleet's coverage: which miners have a usable access token by the last round
+// that was planned, and since when the others have none. It is taken from the manifests,
+// which hold the state of each token and never anything of a token itself.
+type Tokens struct {
+	Round     string    `json:"round"`
+	PlannedAt time.Time `json:"planned_at"`
+	// Miners counts those that need a token: neither the recycle uid nor the treasury, nor
+	// a uid without a hotkey. Usable counts those that have one; Kept counts those of them
+	// whose account is known by an earlier answer, because GitHub did not answer.
+	Miners int `json:"miners"`
+	Usable int `json:"usable"`
+	Kept   int `json:"kept"`
+	// Rounds is how many manifests were looked at.
+	Rounds int `json:"rounds"`
+	// Lacking are the others: those that fell out last come first.
+	Lacking []Lacking `json:"lacking"`
+}
+
+// Lacking is a miner without a usable token.
+type Lacking struct {
+	UID    int        `json:"uid"`
+	Hotkey string     `json:"hotkey"`
+	State  TokenState `json:"state"`
+	// Since is when the first round was planned of those in a row in which the miner had
+	// no usable token, and Rounds counts them. AtLeast says that there may be more: earlier
+	// rounds are not kept, or were not looked at.
+	Since   time.Time `json:"since"`
+	Rounds  int       `json:"rounds"`
+	AtLeast bool      `json:"at_least"`
+	// FellOut says that the miner had a usable token in the round before the last one.
+	FellOut bool `json:"fell_out"`
+}
+
+// TokenState is why a miner has no usable token.
+type TokenState string
+
+// The states. An unreachable one may be good: GitHub did not say whose account it is, neither
+// now nor within a day before.
+const (
+	TokenUsable      TokenState = ""
+	TokenNone        TokenState = "none"
+	TokenStale       TokenState = "stale"
+	TokenRefused     TokenState = "refused"
+	TokenUnreachable TokenState = "unreachable"
+)
+
+// TokenStates are those of miners that lack a usable token.
+func TokenStates() []TokenState {
+	return []TokenState{TokenNone, TokenStale, TokenRefused, TokenUnreachable}
+}
+
+// mostLooked bounds how many manifests are read: at a round every two hours they are eight
+// days. Most often few are read, because every miner's last usable token is found.
+const mostLooked = 100
+
+// TokensOf reads the coverage by the last rounds of the schedule, or by all rounds if none
+// is of the schedule. A manifest that cannot be read is passed over.
+func TokensOf(ctx context.Context, bus *jobstream.Bus) (Tokens, error) {
+	var looked, byHand []job.Manifest
+	err := eachManifest(ctx, bus, func(m job.Manifest) (enough bool) {
+		if m.Due.IsZero() {
+			byHand = append(byHand, m)
+		} else {
+			looked = append(looked, m)
+		}
+		return len(looked) > 0 && settled(looked)
+	})
+	if err != nil {
+		return Tokens{}, err
+	}
+	if len(looked) == 0 {
+		looked = byHand
+	}
+	if len(looked) == 0 {
+		return Tokens{}, &NotConcludedError{Latest: true}
+	}
+	return coverage(looked), nil
+}
+
+// FellOutSince lists the miners of a round that is to begin that have lost their usable
+// token since the last round of the schedule.
+func FellOutSince(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]int, error) {
+	rounds := []job.Manifest{m}
+	err := eachManifest(ctx, bus, func(former job.Manifest) (enough bool) {
+		if former.Due.IsZero() || former.Round == m.Round {
+			return false
+		}
+		rounds = append(rounds, former)
+		return true
+	})
+	return coverage(rounds).FellOut(), err
+}
+
+// FellOut lists the miners that had a usable token in the round before and have none now.
+func (t Tokens) FellOut() (uids []int) {
+	for _, lacking := range t.Lacking {
+		if lacking.FellOut {
+			uids = append(uids, lacking.UID)
+		}
+	}
+	slices.Sort(uids)
+	return uids
+}
+
+// eachManifest calls look with the manifests of the last rounds, the newest first, until
+// look has enough.
+func eachManifest(ctx context.Context, bus *jobstream.Bus, look func(job.Manifest) (enough bool)) error {
+	names, err := bus.Rounds.List(ctx)
+	if err != nil {
+		return fmt.Errorf("listing the rounds: %w", err)
+	}
+	for _, name := range slices.Backward(names[max(len(names)-mostLooked, 0):]) {
+		m, err := bus.Rounds.Planned(ctx, name)
+		switch {
+		case errors.Is(err, jobstream.ErrNotFound) || jobstream.Damaged(err):
+			continue
+		case err != nil:
+			return fmt.Errorf("round %s: %w", name, err)
+		}
+		if look(m) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// settled reports whether the rounds say of every miner that lacks a token since when.
+func settled(rounds []job.Manifest) bool {
+	return !slices.ContainsFunc(coverage(rounds).Lacking, func(l Lacking) bool { return l.AtLeast })
+}
+
+// coverage is the coverage by some rounds, the newest first.
+func coverage(rounds []job.Manifest) Tokens {
+	last := rounds[0]
+	t := Tokens{
+		Round:     last.Round,
+		PlannedAt: last.PlannedAt,
+		Rounds:    len(rounds),
+		Lacking:   []Lacking{},
+	}
+	for _, miner := range last.Miners {
+		state, needed := tokenOf(miner)
+		switch {
+		case !needed:
+			continue
+		case state != TokenUsable:
+			t.Lacking = append(t.Lacking, lackOf(miner, state, rounds))
+		default:
+			t.Usable++
+			if miner.IdentityUnknown() {
+				t.Kept++
+			}
+		}
+		t.Miners++
+	}
+	slices.SortFunc(t.Lacking, func(a, b Lacking) int {
+		return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(a.UID, b.UID))
+	})
+	return t
+}
+
+// tokenOf is how a miner's token stands; needed is false for a uid that needs none.
+func tokenOf(m input.Miner) (state TokenState, needed bool) {
+	if m.UID == input.RecycleUID || m.UID == input.TreasuryUID || m.Hotkey == "" {
+		return TokenUsable, false
+	}
+	switch input.FailureOf(m) {
+	case input.HotkeyChanged:
+		return TokenStale, true
+	case input.NoStoredToken:
+		return TokenNone, true
+	case input.TokenNotAccepted:
+		return TokenRefused, true
+	case input.IdentityUnreachable:
+		return TokenUnreachable, true
+	default:
+	}
+	if m.IdentityUnreachable { // the account recorded with the token stands in
+		return TokenUnreachable, true
+	}
+	return TokenUsable, true
+}
+
+// lackOf follows a miner back through the rounds until it had a usable token. Another hotkey
+// under the uid was another miner.
+func lackOf(m input.Miner, state TokenState, rounds []job.Manifest) Lacking {
+	l := Lacking{UID: m.UID, Hotkey: m.Hotkey, State: state}
+	for i := range rounds {
+		at := slices.IndexFunc(rounds[i].Miners, func(one input.Miner) bool { return one.UID == m.UID && one.Hotkey == m.Hotkey })
+		if at < 0 {
+			return l // it was not registered yet
+		}
+		if before, _ := tokenOf(rounds[i].Miners[at]); before == TokenUsable {
+			l.FellOut = i == 1
+			return l
+		}
+		l.Since = rounds[i].PlannedAt
+		l.Rounds++
+	}
+	l.AtLeast = true
+	return l
+}
