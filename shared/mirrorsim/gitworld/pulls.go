@@ -4,15 +4,16 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"mirrorfleet/shared/gitdiff"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/scoring"
 )
@@ -21,10 +22,8 @@ import (
 type repository struct {
 	dir   string
 	name  string // owner/repo
+	git   *gitdiff.Repository
 	pulls []pullRequest
-
-	mu    sync.Mutex
-	blobs *blobReader // guarded by mu; nil before the first text
 }
 
 // pullRequest is one pull request, reconstructed from its history.
@@ -62,31 +61,45 @@ var (
 // merged.
 const githubItself = "noreply@github.com"
 
-// readRepository reads a history's latest pull requests, newest first.
-func readRepository(ctx context.Context, dir string, limit int) (*repository, error) {
+// openRepository reads a history's latest pull requests, newest first. Close what it
+// returns, even with an error.
+func openRepository(ctx context.Context, dir string, limit int) (*repository, error) {
 	repo := &repository{dir: dir}
-	if _, err := repo.git(ctx, nil, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"); err != nil {
-		return nil, fmt.Errorf("%s is no git repository with a commit: %w", dir, err)
+	var err error
+	if repo.git, err = gitdiff.Open(ctx, dir); err != nil {
+		return repo, err
+	}
+	if _, err := repo.git.Git(ctx, nil, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"); err != nil {
+		return repo, fmt.Errorf("%s is no git repository with a commit: %w", dir, err)
 	}
 	repo.name = repo.readName(ctx)
-	out, err := repo.git(ctx, nil, "log", "-z", "--format="+logFormat, "HEAD")
+	out, err := repo.git.Git(ctx, nil, "log", "-z", "--format="+logFormat, "HEAD", "--")
 	if err != nil {
-		return nil, err
+		return repo, err
 	}
 	repo.pulls = parseLog(out, limit)
 	if len(repo.pulls) == 0 {
-		return nil, fmt.Errorf("%s has no pull requests: no commit of HEAD is titled %q or %q",
+		return repo, fmt.Errorf("%s has no pull requests: no commit of HEAD is titled %q or %q",
 			dir, "… (#N)", "Merge pull request #N from …")
 	}
 	return repo, repo.countLines(ctx)
 }
 
+// closeAll ends the processes of all repositories.
+func closeAll(repos []*repository) error {
+	var errs []error
+	for _, r := range repos {
+		if r.git != nil {
+			errs = append(errs, r.git.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // readName is owner/repo of the remote origin, or of the folder when there is no remote.
 func (r *repository) readName(ctx context.Context) string {
-	if url, err := r.git(ctx, nil, "config", "--get", "remote.origin.url"); err == nil {
-		if m := remoteName.FindStringSubmatch(strings.TrimSpace(string(url))); m != nil {
-			return m[1] + "/" + m[2]
-		}
+	if m := remoteName.FindStringSubmatch(r.git.Origin(ctx)); m != nil {
+		return m[1] + "/" + m[2]
 	}
 	path, err := filepath.Abs(r.dir)
 	if err != nil {

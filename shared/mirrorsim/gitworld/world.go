@@ -67,11 +67,11 @@ func New(ctx context.Context, cfg Config) (*mirrorsim.World, error) {
 	}
 	repos := make([]*repository, 0, len(cfg.Dirs))
 	for _, dir := range cfg.Dirs {
-		repo, err := readRepository(ctx, dir, cmp.Or(cfg.Pulls, 400))
-		if err != nil {
-			return nil, fmt.Errorf("git world: %w", err)
-		}
+		repo, err := openRepository(ctx, dir, cmp.Or(cfg.Pulls, 400))
 		repos = append(repos, repo)
+		if err != nil {
+			return nil, fmt.Errorf("git world: %w", errors.Join(err, closeAll(repos)))
+		}
 	}
 	distinctNames(repos)
 	w := mirrorsim.NewWorld("git", newest(repos).Add(time.Hour))

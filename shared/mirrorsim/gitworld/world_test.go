@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/shared/gitdiff/gittest"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/mirrorsim/gitworld"
 	"mirrorfleet/shared/must"
@@ -22,7 +23,7 @@ import (
 
 func TestGitWorld(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, gitworld.Config{Dirs: []string{story(t).dir}})
+	w := newWorld(t, gitworld.Config{Dirs: []string{story(t).Dir}})
 	url := setup(t, w)
 	r := load(t, url, w)
 
@@ -108,7 +109,7 @@ func wantFiles(t *testing.T, files mirrorsim.Files, want ...string) {
 func TestGitWorldOfSeveral(t *testing.T) {
 	t.Parallel()
 	one, two := story(t), story(t)
-	w := newWorld(t, gitworld.Config{Dirs: []string{one.dir, two.dir, filepath.Join(one.dir, ".git")}, Pulls: 1})
+	w := newWorld(t, gitworld.Config{Dirs: []string{one.Dir, two.Dir, filepath.Join(one.Dir, ".git")}, Pulls: 1})
 	url := setup(t, w)
 	r := load(t, url, w)
 	want := []string{"acme/rocket", "acme/rocket-2", "acme/rocket-3"}
@@ -131,16 +132,16 @@ func TestGitWorldOfSeveral(t *testing.T) {
 // order; with KeepDates they stay, and are outside.
 func TestGitDates(t *testing.T) {
 	t.Parallel()
-	h := newHistory(t, "slow")
-	h.write("a.txt", "0\n")
-	h.commit("Ada", "ada@example.org", "start")
+	h := gittest.New(t, "slow")
+	h.Write("a.txt", "0\n")
+	h.Commit("Ada", "ada@example.org", "start")
 	for n := 1; n <= 5; n++ {
-		h.now = h.now.AddDate(0, 0, 100)
-		h.write("a.txt", fmt.Sprint(n, "\n"))
-		h.commit("Ada", "ada@example.org", fmt.Sprintf("change (#%d)", n))
+		h.Now = h.Now.AddDate(0, 0, 100)
+		h.Write("a.txt", fmt.Sprint(n, "\n"))
+		h.Commit("Ada", "ada@example.org", fmt.Sprintf("change (#%d)", n))
 	}
 	for keep, want := range map[bool]int{false: 5, true: 1} {
-		w := newWorld(t, gitworld.Config{Dirs: []string{h.dir}, KeepDates: keep})
+		w := newWorld(t, gitworld.Config{Dirs: []string{h.Dir}, KeepDates: keep})
 		url := setup(t, w)
 		r := load(t, url, w)
 		pulls := r.pulls[w.Miners[1].GitHubID]
@@ -161,7 +162,7 @@ func TestGitDates(t *testing.T) {
 // Texts are read by many at once, over one process; it is gone after Close.
 func TestGitFilesAtOnce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, gitworld.Config{Dirs: []string{story(t).dir}})
+	w := newWorld(t, gitworld.Config{Dirs: []string{story(t).Dir}})
 	url := setup(t, w)
 	want := do(t, http.MethodGet, url+"/api/v1/pulls/acme/rocket/4/files", "").body
 	replies := make(chan reply, 16)
@@ -181,9 +182,9 @@ func TestGitFilesAtOnce(t *testing.T) {
 func TestGitRefuses(t *testing.T) {
 	t.Parallel()
 	empty := t.TempDir()
-	plain := newHistory(t, "plain")
-	plain.write("a", "b")
-	plain.commit("Ada", "ada@example.org", "no pull request")
+	plain := gittest.New(t, "plain")
+	plain.Write("a", "b")
+	plain.Commit("Ada", "ada@example.org", "no pull request")
 	for _, tc := range []struct {
 		cfg  gitworld.Config
 		want string
@@ -191,7 +192,7 @@ func TestGitRefuses(t *testing.T) {
 		{gitworld.Config{}, "no directory"},
 		{gitworld.Config{Dirs: []string{empty}, Pulls: -1}, "-1"},
 		{gitworld.Config{Dirs: []string{empty}}, empty},
-		{gitworld.Config{Dirs: []string{plain.dir}}, "no pull requests"},
+		{gitworld.Config{Dirs: []string{plain.Dir}}, "no pull requests"},
 		{gitworld.Config{Dirs: []string{filepath.Join(empty, "nowhere")}}, "nowhere"},
 	} {
 		if _, err := gitworld.New(t.Context(), tc.cfg); err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -1,4 +1,4 @@
-package gitworld
+package gitdiff
 
 import (
 	"bufio"
@@ -21,12 +21,12 @@ type blobReader struct {
 // blob reads an object's bytes; nil when it is larger than the mirror sends. After a
 // failure the process is closed and the next call starts another one: the rest of its
 // output would be taken for the next object.
-func (r *repository) blob(ctx context.Context, id string) (data []byte, size int, err error) {
+func (r *Repository) blob(ctx context.Context, id string) (data []byte, size int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.blobs == nil {
 		// The process outlives the request that starts it: Close ends it.
-		if r.blobs, err = startBlobReader(context.WithoutCancel(ctx), r.dir); err != nil {
+		if r.blobs, err = startBlobReader(r.command(context.WithoutCancel(ctx), "cat-file", "--batch")); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -38,9 +38,13 @@ func (r *repository) blob(ctx context.Context, id string) (data []byte, size int
 	return data, size, err
 }
 
-// startBlobReader starts a process that ends with close or with ctx.
-func startBlobReader(ctx context.Context, dir string) (*blobReader, error) {
-	cmd := exec.CommandContext(ctx, "git", "-C", dir, "cat-file", "--batch")
+// errMissing is no fault of git's: a partial clone lacks texts until they are fetched, and
+// nothing is fetched here.
+var errMissing = mendable("a text is missing: the clone is partial or damaged; " +
+	"fetch it whole (git fetch --refetch --no-filter), or clone it anew")
+
+// startBlobReader starts a process that ends with close.
+func startBlobReader(cmd *exec.Cmd) (*blobReader, error) {
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("git cat-file: %w", err)
@@ -64,6 +68,9 @@ func (b *blobReader) read(id string) (data []byte, size int, err error) {
 	header, err := b.out.ReadString('\n')
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading git cat-file: %w", err)
+	}
+	if strings.TrimSpace(header) == id+" missing" {
+		return nil, 0, errMissing
 	}
 	var kind string
 	if n, _ := fmt.Sscanf(header, id+" %s %d", &kind, &size); n != 2 {
@@ -92,18 +99,4 @@ func (b *blobReader) close() error {
 		return fmt.Errorf("git cat-file: %w", err)
 	}
 	return nil
-}
-
-// closeAll ends the processes of all repositories.
-func closeAll(repos []*repository) error {
-	var errs []error
-	for _, r := range repos {
-		r.mu.Lock()
-		if r.blobs != nil {
-			errs = append(errs, r.blobs.close())
-			r.blobs = nil
-		}
-		r.mu.Unlock()
-	}
-	return errors.Join(errs...)
 }
