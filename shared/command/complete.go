@@ -50,7 +50,7 @@ func completionCommand(root *cli.Command) *cli.Command {
 
 // complete writes the completions of the last word: a line for each, with its usage
 // after a tab. Without any line the shell offers files. No action runs and no server is
-// asked, so completion is fast and safe on a half-typed line.
+// asked (only a file may be read, by OffersFrom), so completion is fast and safe on a half-typed line.
 func complete(root *cli.Command, words []string, w io.Writer) {
 	if len(words) == 0 {
 		return
@@ -61,9 +61,9 @@ func complete(root *cli.Command, words []string, w io.Writer) {
 	switch {
 	case at.onlyArguments:
 	case at.flag != nil:
-		completeValue(at.flag, "", word, w)
+		at.completeValue(at.flag, "", word, w)
 	case strings.HasPrefix(word, "-") && given: // --flag=value is one word to zsh and fish
-		completeValue(flagOf(at.flags, strings.TrimLeft(name, "-")), name+"=", value, w)
+		at.completeValue(flagOf(at.flags, strings.TrimLeft(name, "-")), name+"=", value, w)
 	case strings.HasPrefix(word, "-"):
 		completeFlags(shownFlags(at.command, root), word, w)
 	default:
@@ -90,6 +90,8 @@ type place struct {
 	// next; nil for none.
 	flags []cli.Flag
 	flag  cli.Flag
+	// given are the values of the flags so far, by name.
+	given map[string]string
 	// arguments counts the command's arguments so far. onlyArguments is set after
 	// "--": no further word is a flag.
 	arguments     int
@@ -98,7 +100,7 @@ type place struct {
 
 // placeAfter walks over words by the rules of the flags library.
 func placeAfter(root *cli.Command, words []string) place {
-	at := place{command: root, flags: root.Flags}
+	at := place{command: root, flags: root.Flags, given: map[string]string{}}
 	for _, word := range words {
 		at.step(root, word)
 	}
@@ -112,12 +114,17 @@ func (at *place) step(root *cli.Command, word string) {
 	switch name, isFlag := strings.CutPrefix(word, "-"); {
 	case at.onlyArguments:
 	case at.flag != nil:
+		at.given[at.flag.Names()[0]] = word
 		at.flag = nil
 	case word == "--":
 		at.onlyArguments = true
 	case isFlag:
-		name, _, given := strings.Cut(strings.TrimPrefix(name, "-"), "=")
-		if flag := flagOf(at.flags, name); !given && takesValue(flag) {
+		name, value, given := strings.Cut(strings.TrimPrefix(name, "-"), "=")
+		switch flag := flagOf(at.flags, name); {
+		case !takesValue(flag):
+		case given:
+			at.given[name] = value
+		default:
 			at.flag = flag
 		}
 	case sub != nil && at.arguments == 0:
@@ -150,10 +157,10 @@ func (at *place) completeWord(word string, w io.Writer) {
 	}
 }
 
-// completeValue offers the values that the flag was given by Offers. before is the part
+// completeValue offers the values that the flag was given by Offers or OffersFrom. before is the part
 // of the word that stays, such as "--flag=". A list is completed after its last comma,
 // without the values that it has already.
-func completeValue(flag cli.Flag, before, word string, w io.Writer) {
+func (at *place) completeValue(flag cli.Flag, before, word string, w io.Writer) {
 	var named []string
 	if _, several := flag.(*offersTexts); several {
 		comma := strings.LastIndexByte(word, ',') + 1
@@ -161,7 +168,7 @@ func completeValue(flag cli.Flag, before, word string, w io.Writer) {
 		before += word[:comma]
 		word = word[comma:]
 	}
-	for _, value := range Offered(flag) {
+	for _, value := range at.offered(flag) {
 		if !slices.Contains(named, value) {
 			offer(w, before+word, before+value, "")
 		}

@@ -1,5 +1,11 @@
 package command
 
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
 // nearest is the candidate most similar to a mistyped name, "" if none is similar: the
 // one with the fewest letters changed, left out, added or swapped. At most a third of the
 // letters may differ (two in a short name), and never more than half. Of equal ones the
@@ -12,6 +18,27 @@ func nearest(name string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// Near are the candidates most like a name, the most similar first, at most a few: those
+// that contain it or its last part (behind a slash), and those that differ in few letters.
+// Case does not matter.
+func Near(name string, candidates []string) []string {
+	const most = 5
+	name = strings.ToLower(name)
+	part := name[strings.LastIndexByte(name, '/')+1:]
+	by := map[string]int{}
+	var near []string
+	for _, candidate := range candidates {
+		lower := strings.ToLower(candidate)
+		d := distance(name, lower)
+		if 3*d <= len(name) || len(part) > 2 && strings.Contains(lower, part) {
+			by[candidate] = d
+			near = append(near, candidate)
+		}
+	}
+	slices.SortStableFunc(near, func(a, b string) int { return cmp.Compare(by[a], by[b]) })
+	return near[:min(most, len(near))]
 }
 
 // distance is the number of changes between two names: the optimal string alignment

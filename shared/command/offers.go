@@ -1,6 +1,10 @@
 package command
 
-import "github.com/urfave/cli/v3"
+import (
+	"os"
+
+	"github.com/urfave/cli/v3"
+)
 
 // Offers gives a flag the values that shells offer for it. It does not restrict the
 // flag: the Validator or the command decides about a value.
@@ -46,4 +50,31 @@ func Offered(flag cli.Flag) []string {
 		return f.offered()
 	}
 	return nil
+}
+
+// OffersFrom gives a flag values that are found when a shell asks for them, such as the
+// names in a file that another flag names. setting is the value of a flag as far as the
+// line has it, or else its variable's; "" for none. list must be quick and ask no server.
+func OffersFrom(flag *cli.StringFlag, list func(setting func(flag string) string) []string) cli.Flag {
+	return &offersFound{flag, list}
+}
+
+type offersFound struct {
+	*cli.StringFlag
+
+	list func(setting func(flag string) string) []string
+}
+
+// offered are the values that a flag offers at a place of a line.
+func (at *place) offered(flag cli.Flag) []string {
+	found, is := flag.(*offersFound)
+	if !is {
+		return Offered(flag)
+	}
+	return found.list(func(name string) string {
+		if value, given := at.given[name]; given {
+			return value
+		}
+		return os.Getenv(variable(name))
+	})
 }
