@@ -79,7 +79,12 @@ func Totals(files []FileFigures) Figures {
 // BaseScore is the base score of a pull request by docs/rules/scoring.md#totals;
 // scale is the repository's src_tok_saturation_scale.
 func BaseScore(t *Figures, scale float64) float64 {
-	base := float64(maxBase * (1 - math.Exp(-t.SourceTokenScore/scale)))
-	bonus := python.Round2(min(1, t.TotalScore/scoreOfFullBonus) * maxBonus)
+	base, bonus := BaseParts(t, scale)
 	return python.Round2(base + bonus)
+}
+
+// BaseParts are the two numbers whose sum, rounded, is the base score.
+func BaseParts(t *Figures, scale float64) (base, bonus float64) {
+	base = float64(maxBase * (1 - math.Exp(-t.SourceTokenScore/scale)))
+	return base, python.Round2(min(1, t.TotalScore/scoreOfFullBonus) * maxBonus)
 }
