@@ -23,26 +23,30 @@ printf '%s\n' "${COMPREPLY[@]}"
 func TestBashCompletes(t *testing.T) {
 	t.Parallel()
 	trap := filepath.Join(t.TempDir(), "trap")
+	registry := previewRegistry(t)[2]
 	for line, want := range map[string]string{
-		"producer|ru":                               "run",
-		"producer|run|--repl":                       "--replicas",
-		"producer|run|--nats|":                      "",
-		"producer|run|--limit-r":                    "--limit-rate --limit-requests",
-		"producer|show|la":                          "latest",
-		"producer|cancel|la":                        "latest",
-		"producer|rescore|la":                       "latest",
-		"producer|completion|":                      "bash fish zsh",
-		"producer|export|--format|":                 "jsonl csv",
-		"producer|export|--format|=":                "jsonl csv", // as bash takes --format= apart
-		"producer|export|--format|=|c":              "csv",
-		"producer|export|--what|pulls,i":            "pulls,issues",
-		"producer|run|--log-level|=|":               "debug info warn error",
-		"producer|run|--replicas|":                  "0 1 3 5",
-		"producer|run|--resume|":                    "latest",
-		"producer|run|--unloadable|csharp,ko":       "csharp,kotlin",
-		"producer|replay|latest|--class|":           "transient permanent poison overdue cancelled damaged identity",
-		"producer|serve|--vers":                     "--version",
-		"producer|show|$(touch " + trap + ")|--rev": "--revision",
+		"producer|ru":                         "run",
+		"producer|run|--repl":                 "--replicas",
+		"producer|run|--nats|":                "",
+		"producer|run|--limit-r":              "--limit-rate --limit-requests",
+		"producer|show|la":                    "latest",
+		"producer|cancel|la":                  "latest",
+		"producer|rescore|la":                 "latest",
+		"producer|completion|":                "bash fish zsh",
+		"producer|export|--format|":           "jsonl csv",
+		"producer|export|--format|=":          "jsonl csv", // as bash takes --format= apart
+		"producer|export|--format|=|c":        "csv",
+		"producer|export|--what|pulls,i":      "pulls,issues",
+		"producer|run|--log-level|=|":         "debug info warn error",
+		"producer|run|--replicas|":            "0 1 3 5",
+		"producer|run|--resume|":              "latest",
+		"producer|run|--unloadable|csharp,ko": "csharp,kotlin",
+		"producer|replay|latest|--class|":     "transient permanent poison overdue cancelled damaged identity",
+		"producer|serve|--vers":               "--version",
+		"producer|preview|--issue|":           "standard maintainer",
+		"producer|preview|--registry|" + registry + "|--repository|acme/k":   "acme/kinds acme/kettles",
+		"producer|preview|--registry|" + registry + "|--repository|=|other/": "other/thing",
+		"producer|show|$(touch " + trap + ")|--rev":                          "--revision",
 	} {
 		cmd := exec.CommandContext(t.Context(), "bash", append([]string{"--noprofile", "--norc", "-c", bashLine, "bash"}, strings.Split(line, "|")...)...)
 		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(fleettest.Path(t, "producer"))+":"+os.Getenv("PATH"))

@@ -24,7 +24,7 @@ func newCommand() *cli.Command {
 			"  producer run --help                        # a command's flags",
 		Commands: []*cli.Command{
 			runCommand(), serveCommand(), roundsCommand(), showCommand(), rewardsCommand(), failedCommand(), replayCommand(), exportCommand(),
-			cancelCommand(), rescoreCommand(), pauseCommand(), resumeCommand(), nowCommand(), planCommand(), warmCommand(), limitCommand(),
+			cancelCommand(), rescoreCommand(), pauseCommand(), resumeCommand(), nowCommand(), planCommand(), previewCommand(), warmCommand(), limitCommand(),
 			tokensCommand(), doctorCommand(), backupCommand(), restoreCommand(),
 		},
 	}

@@ -36,7 +36,7 @@ func newCommand() *cli.Command {
 			"  worker --config fleet.yaml --slots 8 --listen :9464",
 		Flags:    flags(),
 		Action:   run,
-		Commands: []*cli.Command{checkCommand(), scoreCommand()},
+		Commands: []*cli.Command{checkCommand(), scoreCommand(), filesCommand()},
 	}
 }
 

@@ -9,12 +9,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/terminal"
 )
 
 var _ = flag.Bool("update", false, "write the golden files anew")
@@ -23,17 +25,29 @@ var _ = flag.Bool("update", false, "write the golden files anew")
 // program gets with its schema.
 func goldenPage[T any](t *testing.T, name, schema string, answer T, render func(io.Writer, T) error) {
 	t.Helper()
+	if lines := goldenLong(t, name, schema, answer, render); lines > 40 {
+		t.Errorf("%s: %d lines, want them on one screen", name, lines)
+	}
+}
+
+// goldenLong is goldenPage for a page that may be longer than a screen. It returns the
+// number of lines.
+func goldenLong[T any](t *testing.T, name, schema string, answer T, render func(io.Writer, T) error) int {
+	t.Helper()
 	var text, data bytes.Buffer
-	must.Do(t, errors.Join(render(&text, answer), JSON(&data, answer)))
-	if lines := strings.Split(text.String(), "\n"); len(lines) > 40 {
-		t.Errorf("%s: %d lines, want them on one screen", name, len(lines))
-	} else if at := slices.IndexFunc(lines, func(l string) bool { return utf8.RuneCountInString(l) > pageWidth }); at >= 0 {
-		t.Errorf("%s: more than %d characters: %s", name, pageWidth, lines[at])
+	place := terminal.Writer{Writer: &text, Style: terminal.Style{Width: pageWidth}}
+	must.Do(t, errors.Join(render(place, answer), JSON(&data, answer)))
+	lines := strings.Split(text.String(), "\n")
+	if at := slices.IndexFunc(lines, func(l string) bool {
+		return utf8.RuneCountInString(l) > pageWidth || strings.ContainsFunc(l, unicode.IsControl)
+	}); at >= 0 {
+		t.Errorf("%s: more than %d characters, or one that controls a terminal: %q", name, pageWidth, lines[at])
 	}
 	commandtest.Golden(t, filepath.Join("testdata", filepath.FromSlash(name)+".txt"), text.String())
 	if err := webtest.Printed(schema, data.String()); err != nil {
 		t.Errorf("%s: %v\n%s", name, err, data.String())
 	}
+	return len(lines)
 }
 
 // The pages of an installation that is well, and of one that is not.

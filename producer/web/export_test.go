@@ -6,6 +6,7 @@ import (
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/estimate"
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/preview"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/problems"
 )
@@ -37,5 +38,6 @@ var Bodies = map[string]reflect.Type{
 	"PullRequest": reflect.TypeFor[view.PullRequest](),
 	"Comparison":  reflect.TypeFor[outcome.Comparison](),
 	"Plan":        reflect.TypeFor[estimate.Estimate](),
+	"Preview":     reflect.TypeFor[preview.Preview](),
 	"Diagnosis":   reflect.TypeFor[doctor.Diagnosis](),
 }

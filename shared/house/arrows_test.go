@@ -160,6 +160,10 @@ var arrows = []arrow{
 		[]string{"shared/certs", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural", "shared/ratelimit", "shared/secret"},
 	},
 	{"producer/backup", "streams are copied as they are, and declared where they are put", []string{"shared/job", "shared/jobstream", "shared/pause", "shared/plural"}},
+	{
+		"producer/preview", "a change is scored by the rules, and parsed by a worker, which it starts as a command does",
+		[]string{"shared/command", "shared/gitdiff", "shared/job", "shared/plural", "shared/scoring"},
+	},
 	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
 	{"producer/export", "rows are made of an outcome, read as it is stored", []string{"producer/outcome", "shared/scoring"}},
 	{
@@ -171,12 +175,12 @@ var arrows = []arrow{
 	}},
 	{"worker", "a command wires its own and what is shared, but no simulator; it says that it works", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "worker/warm", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
-		"shared/ratelimit", "shared/scorecache", "shared/telemetry",
+		"shared/ratelimit", "shared/scorecache", "shared/scoring", "shared/telemetry",
 	}},
 	{
 		"producer/page", "a page shows data that others have read",
 		[]string{
-			"producer/audit", "producer/backup", "producer/doctor", "producer/estimate", "producer/outcome", "producer/round", "producer/view",
+			"producer/audit", "producer/backup", "producer/doctor", "producer/estimate", "producer/outcome", "producer/preview", "producer/round", "producer/view",
 			"shared/job", "shared/plural", "shared/scoring", "shared/terminal",
 		},
 	},
@@ -189,8 +193,8 @@ var arrows = []arrow{
 	},
 	{"producer", "a command wires its own and what is shared, but no simulator", []string{
 		"producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/outcome", "producer/page",
-		"producer/round", "producer/schedule", "producer/session", "producer/steering", "producer/view", "producer/warmup", "producer/web",
-		"shared/certs", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
+		"producer/preview", "producer/round", "producer/schedule", "producer/session", "producer/steering", "producer/view", "producer/warmup",
+		"producer/web", "shared/certs", "shared/command", "shared/fleet", "shared/gitdiff", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
 		"shared/openissues", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/terminal",
 	}},
 }
