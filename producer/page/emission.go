@@ -3,16 +3,15 @@ package page
 import (
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/plural"
-	"mirrorfleet/shared/scoring"
 )
 
 // renderRewards prints how a miner's reward comes about, repository by repository, in the
 // steps of docs/rules/scoring.md#rewards.
-func renderRewards(p *page, r view.Path, m *scoring.MinerOutcome) {
+func renderRewards(p *page, r view.Path) {
 	p.blank()
 	p.linef("Reward %s", brief(r.Reward))
 	for i := range r.Repositories {
-		renderRepository(p, &r.Repositories[i], r.Pool, m)
+		renderRepository(p, &r.Repositories[i])
 	}
 	if r.Recycled > 0 {
 		p.textf(2, "as the recycle uid it gets all that is recycled: %s", brief(r.Recycled))
@@ -27,7 +26,7 @@ func renderRewards(p *page, r view.Path, m *scoring.MinerOutcome) {
 
 // renderRepository prints one repository's slice, and what the miner gets of it. 0.9 is
 // what the issue treasury's tenth leaves of the emission (docs/rules/scoring.md#rewards).
-func renderRepository(p *page, r *view.RepositoryPath, pool scoring.Pool, m *scoring.MinerOutcome) {
+func renderRepository(p *page, r *view.RepositoryPath) {
 	p.textf(2, "%s: slice %s = 0.9 x emission share %s", r.Repository, brief(r.RepoSlice), brief(r.EmissionShare))
 	if r.Maintainers > 0 {
 		mine := "this miner is not among them"
@@ -41,22 +40,13 @@ func renderRepository(p *page, r *view.RepositoryPath, pool scoring.Pool, m *sco
 		p.textf(4, "nobody scores here: nothing is paid, %s is recycled", brief(r.RecycledAmount))
 		return
 	}
-	p.textf(4, "for scores: 0.9 x %s x pool multiplier %s = %s", brief(r.ScoringShare), brief(pool.Multiplier),
-		brief(r.Pulls.Slice+r.Issues.Slice))
-	renderSide(p, r.Pulls, "pull requests", zeroSide(m, r.Repository, zeroPulls))
-	renderSide(p, r.Issues, "issue discovery", zeroSide(m, r.Repository, zeroIssues))
-}
-
-// renderSide prints what a miner gets of one side's slice; zero is the reason if that is
-// nothing.
-func renderSide(p *page, s view.Side, name, zero string) {
-	if s.Slice == 0 {
-		p.textf(4, "%s: no slice", name)
-		return
+	printFormulas(p, 4, r.Formulas)
+	for _, side := range []struct {
+		name string
+		view.Side
+	}{{"pull requests", r.Pulls}, {"issue discovery", r.Issues}} {
+		if side.Slice == 0 {
+			p.textf(4, "%s: no slice", side.name)
+		}
 	}
-	if s.Reward > 0 {
-		zero = ""
-	}
-	p.textf(4, "%s: slice %s x score %s / %s of %s = %s%s",
-		name, brief(s.Slice), brief(s.Score), brief(s.All), plural.Of(s.Miners, "miner"), brief(s.Reward), inBrackets(zero))
 }

@@ -30,11 +30,11 @@ func Miner(w io.Writer, a view.Miner) error {
 	for _, name := range repositoriesOf(m) {
 		p.blank()
 		p.textf(0, "%s", name)
-		printRepository(p, m, name)
+		printRepository(p, &a, name)
 		printPulls(p, m, name)
 		printIssues(p, m, name)
 	}
-	renderRewards(p, a.Rewards, m)
+	renderRewards(p, a.Rewards)
 	return p.writeTo(w)
 }
 
@@ -104,37 +104,32 @@ func repositoriesOf(m *scoring.MinerOutcome) []string {
 	return slices.Compact(names)
 }
 
-// printRepository prints the gates of a miner in one repository, and its scores there. An
-// outcome has no gate where there is nothing to judge.
-func printRepository(p *page, m *scoring.MinerOutcome, name string) {
+// printRepository prints the gates of a miner in one repository, and how its scores there
+// come about. An outcome has no gate where there is nothing to judge.
+func printRepository(p *page, a *view.Miner, name string) {
+	m := &a.Outcome
 	at := slices.IndexFunc(m.Repositories, func(r scoring.RepositoryOutcome) bool { return r.Repository == name })
 	if at < 0 {
 		return
 	}
-	r := &m.Repositories[at]
+	r, d := &m.Repositories[at], &a.Derivation[at]
 	if r.PullGate != nil {
-		p.textf(2, "pull requests: %s; score %s after collateral %s%s", gateText(r.PullGate, "merged"),
-			brief(r.TotalScore), brief(r.TotalCollateralScore), inBrackets(zeroPulls(r)))
+		p.textf(2, "pull requests: %s, score %s%s", r.PullGate.Code, brief(r.TotalScore), inBrackets(d.Pulls.Zero))
+		printSide(p, d.Pulls)
 	}
 	switch {
 	case r.IssueGate != nil:
-		p.textf(2, "issues: %s; %d solved, %d closed unsolved; score %s%s", gateText(r.IssueGate, "valid solved"),
-			r.TotalSolvedIssues, r.TotalClosedIssues, brief(r.IssueDiscoveryScore), inBrackets(zeroIssues(r)))
+		p.textf(2, "issues: %s, score %s%s", r.IssueGate.Code, brief(r.IssueDiscoveryScore), inBrackets(d.Issues.Zero))
+		printSide(p, d.Issues)
 	case r.TotalOpenIssues > 0:
 		p.textf(2, "issues: %d open, none to judge", r.TotalOpenIssues)
 	}
 }
 
-// gateText prints a gate with its thresholds, and the spam rule if the gate came to it.
-// counted names what the gate counts.
-func gateText(g *scoring.Gate, counted string) string {
-	text := fmt.Sprintf("%s, %d %s (minimum %d), credibility %s (minimum %s)",
-		g.Code, g.Count, counted, g.Minimum, brief(g.Credibility), brief(g.MinCredibility))
-	if g.OpenThreshold == nil {
-		return text + fmt.Sprintf(", %d open", g.Open)
-	}
-	return text + fmt.Sprintf(", %d open (maximum %d: %d and one for each %s of token score %s, up to %d): spam multiplier %s",
-		g.Open, *g.OpenThreshold, g.OpenBase, brief(g.OpenPerSlot), brief(g.TokenScore), g.MaxOpen, brief(g.SpamMultiplier))
+func printSide(p *page, d view.Derivation) {
+	p.textf(4, "gates: %s", gatesText(d.Gates))
+	printFormulas(p, 4, d.Formulas)
+	printWaterfall(p, "FROM BASE TO REWARD", d.Waterfall)
 }
 
 const pullRow = "  %-6s %8s %8s %6s %6s %6s %6s %6s %11s"
@@ -163,7 +158,7 @@ func printPulls(p *page, m *scoring.MinerOutcome, name string) {
 	}
 	for i := range m.Dropped {
 		if d := &m.Dropped[i]; d.Repository == name {
-			p.textf(2, "dropped #%d (%s): %s", d.Number, stateText(d.State), because(d.Reason))
+			p.textf(2, "dropped #%d (%s): %s: %s", d.Number, stateText(d.State), d.Reason.Code, gatesText(view.DropGates(d)))
 		}
 	}
 }
@@ -203,18 +198,6 @@ func printIssues(p *page, m *scoring.MinerOutcome, name string) {
 		if issue.PullRequest > 0 {
 			by = fmt.Sprintf(" by #%d", issue.PullRequest)
 		}
-		p.textf(2, "issue #%d %s%s: %s%s", issue.Number, issue.Classification, by, because(issue.Reason), scoreText(m, issue))
+		p.textf(2, "issue #%d %s%s: %s", issue.Number, issue.Classification, by, because(issue.Reason))
 	}
-}
-
-// scoreText prints the factors of an issue's score; "" for an issue that does not score.
-func scoreText(m *scoring.MinerOutcome, issue *scoring.IssueOutcome) string {
-	for i := range m.ScoredIssues {
-		if s := &m.ScoredIssues[i]; s.Repository == issue.Repository && s.Number == issue.Number {
-			return fmt.Sprintf("; %s = base %s x label %s x decay %s x review %s x credibility %s x spam %s",
-				brief(s.EarnedScore), brief(s.BaseScore), brief(s.LabelMultiplier), brief(s.TimeDecayMultiplier),
-				brief(s.ReviewQualityMultiplier), brief(s.CredibilityMultiplier), brief(s.OpenSpamMultiplier))
-		}
-	}
-	return ""
 }

@@ -183,3 +183,11 @@ func (p *page) titlef(title, more string) {
 	p.headingf("%s", title)
 	p.textf(0, "%s", more)
 }
+
+// inBrackets puts a reason into brackets, to follow a score; "" without a reason.
+func inBrackets(rule string) string {
+	if rule == "" {
+		return ""
+	}
+	return " (" + rule + ")"
+}

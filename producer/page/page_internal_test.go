@@ -8,6 +8,7 @@ import (
 
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -109,5 +110,14 @@ func TestWhatTheMirrorSawFits(t *testing.T) {
 				t.Errorf("%d characters in a line, want at most %d: %s", n, width, line)
 			}
 		}
+	}
+}
+
+// Figures are printed as people write them, wherever they come from.
+func TestFiguresAreBrief(t *testing.T) {
+	t.Parallel()
+	got := because(scoring.Reason{Code: "c", Values: map[string]string{"score": "109.46000000000001", "number": "1005", "sha": "1e5", "none": ""}})
+	if want := "c (none none; number 1005; score 109.46; sha 1e5)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -19,7 +19,7 @@ func Pull(w io.Writer, a view.PullRequest) error {
 		d := a.Dropped
 		p.titlef(fmt.Sprintf("%s#%d, %s", d.Repository, d.Number, stateText(d.State)), whoseText(&a))
 		p.blank()
-		p.textf(0, "Dropped: %s", because(d.Reason))
+		p.textf(0, "Dropped: %s: %s", d.Reason.Code, gatesText(a.Derivation.Gates))
 	default:
 		printScored(p, &a)
 	}
@@ -49,15 +49,39 @@ func printScored(p *page, a *view.PullRequest) {
 		p.textf(0, "Not scored: %s", because(pull.Reasons.Base))
 		return
 	}
-	p.textf(0, "Base score %s: %s", brief(pull.BaseScore), because(pull.Reasons.Base))
-	p.textf(2, "token score %s: %s for %s, %s for %s", brief(pull.TokenScore),
-		brief(pull.StructuralScore), plural.Of(pull.StructuralCount, "structural node"),
-		brief(pull.LeafScore), plural.Of(pull.LeafCount, "leaf node"))
-	printLabels(p, &pull.ScoredPullRequest)
-	printLinked(p, &pull.ScoredPullRequest)
-	printMergeMultipliers(p, &pull.ScoredPullRequest)
-	printEarned(p, a)
+	printDerivation(p, a)
 	printFiles(p, a)
+}
+
+// printDerivation prints the formulas in the order of the rules. Below a multiplier stand the
+// labels or the issues that it was chosen from.
+func printDerivation(p *page, a *view.PullRequest) {
+	pull := &a.PullRequest.ScoredPullRequest
+	for _, f := range a.Derivation.Formulas {
+		switch f.Name {
+		case "issue multiplier":
+			printLabels(p, pull)
+			printFormula(p, 0, f)
+			printLinked(p, pull)
+			continue
+		}
+		printFormula(p, 0, f)
+		if f.Name == "base score" {
+			p.textf(2, "token score %s: %s for %s, %s for %s", brief(pull.TokenScore),
+				brief(pull.StructuralScore), plural.Of(pull.StructuralCount, "structural node"),
+				brief(pull.LeafScore), plural.Of(pull.LeafCount, "leaf node"))
+		}
+	}
+	if a.Derivation.Zero != "" {
+		p.painted(terminal.Warn, func() { p.textf(0, "earned 0: %s", a.Derivation.Zero) })
+	}
+	if len(a.Derivation.Gates) > 0 {
+		p.textf(0, "gates of the repository: %s", gatesText(a.Derivation.Gates))
+	}
+	if len(a.Derivation.Waterfall) > 0 {
+		p.blank()
+		printWaterfall(p, "FROM BASE TO REWARD", a.Derivation.Waterfall)
+	}
 }
 
 // printLabels prints every label with the reason why it counts or does not
@@ -67,7 +91,7 @@ func printLabels(p *page, pull *scoring.ScoredPullRequest) {
 	if pull.Label != nil {
 		chosen = fmt.Sprintf("%q", *pull.Label)
 	}
-	p.textf(0, "Label multiplier %s: %s", brief(pull.LabelMultiplier), chosen)
+	p.textf(0, "label multiplier %s: %s", brief(pull.LabelMultiplier), chosen)
 	for _, l := range pull.Reasons.Labels {
 		by, gives := "", ""
 		if l.Association != "" {
@@ -83,11 +107,6 @@ func printLabels(p *page, pull *scoring.ScoredPullRequest) {
 // printLinked prints every linked issue with the reason why it is valid or not
 // (docs/rules/scoring.md#linked-issue).
 func printLinked(p *page, pull *scoring.ScoredPullRequest) {
-	chosen := ""
-	if r := pull.Reasons.Issue; r != nil {
-		chosen = fmt.Sprintf(", %d valid (1 without; %s with one, %s with one of a maintainer)", r.Valid, brief(r.Standard), brief(r.Maintainer))
-	}
-	p.textf(0, "Issue multiplier %s: %s%s", brief(pull.IssueMultiplier), plural.Of(len(pull.Reasons.LinkedIssues), "linked issue"), chosen)
 	for _, l := range pull.Reasons.LinkedIssues {
 		by := ""
 		if l.Maintainer {
@@ -95,72 +114,6 @@ func printLinked(p *page, pull *scoring.ScoredPullRequest) {
 		}
 		p.textf(2, "#%d%s: %s", l.Number, by, because(l.Reason))
 	}
-}
-
-// printMergeMultipliers prints the two multipliers that only a merged pull request has
-// (docs/rules/scoring.md#time-decay-and-review-quality).
-func printMergeMultipliers(p *page, pull *scoring.ScoredPullRequest) {
-	if d := pull.Reasons.TimeDecay; d != nil {
-		p.textf(0, "Time decay %s: %s hours since the merge (grace %d), midpoint %s days, steepness %s, minimum %s",
-			brief(pull.TimeDecayMultiplier), brief(d.Hours), d.GraceHours, brief(d.Midpoint), brief(d.Steepness), brief(d.MinMultiplier))
-	}
-	if r := pull.Reasons.Review; r != nil {
-		p.textf(0, "Review quality %s: maintainers requested changes %s, %s off for each",
-			brief(pull.ReviewQualityMultiplier), plural.Of(r.ChangesRequested, "time"), brief(r.Rate))
-	}
-}
-
-// printEarned prints what the pull request adds to its repository's score, or takes away
-// while it is open. An outcome has no gate for a repository that is not registered.
-func printEarned(p *page, a *view.PullRequest) {
-	pull := a.PullRequest
-	if a.Gate != nil {
-		p.textf(0, "Repository: %s", gateText(a.Gate, "merged"))
-	}
-	switch {
-	case pull.State == scoring.Open:
-		p.textf(0, "Collateral %s%s: held back from the repository's score while it is open", brief(pull.CollateralScore), collateralText(pull))
-	case pull.State == scoring.Closed:
-		p.textf(0, "Earned 0: it was closed without a merge, and counts against credibility")
-	case a.Gate == nil:
-		p.textf(0, "Earned 0: the repository is not registered")
-	case a.Gate.Code != scoring.GateOpen:
-		p.textf(0, "Earned 0: the repository does not pay this miner (%s)", a.Gate.Code)
-	case pull.EarnedScore == 0:
-		p.textf(0, "Earned 0: %s", zeroOf(pull, a.Gate))
-	default:
-		p.textf(0, "Earned %s = base %s x issue %s x label %s x spam %s x decay %s x review %s", brief(pull.EarnedScore),
-			brief(pull.BaseScore), brief(pull.IssueMultiplier), brief(pull.LabelMultiplier), brief(pull.OpenPRSpamMultiplier),
-			brief(pull.TimeDecayMultiplier), brief(pull.ReviewQualityMultiplier))
-	}
-}
-
-// zeroOf names the factor that makes a pull request earn 0. Time decay comes last: nothing
-// else is left.
-func zeroOf(pull *scoring.PullRequestOutcome, g *scoring.Gate) string {
-	switch {
-	case pull.OpenPRSpamMultiplier == 0:
-		return tooManyOpen(g)
-	case pull.BaseScore == 0:
-		return "the base score is 0"
-	case pull.LabelMultiplier == 0:
-		return "the label multiplier is 0"
-	case pull.ReviewQualityMultiplier == 0:
-		return "the review multiplier is 0"
-	}
-	return "the time decay is 0"
-}
-
-// collateralText prints the factors of a collateral; "" for an outcome that does not have
-// them.
-func collateralText(pull *scoring.PullRequestOutcome) string {
-	c := pull.Collateral
-	if c == nil {
-		return ""
-	}
-	return fmt.Sprintf(" = base %s x issue %s x label %s x review %s (maintainers requested changes %s, %s more for each) x percent %s",
-		brief(pull.BaseScore), brief(pull.IssueMultiplier), brief(pull.LabelMultiplier), brief(c.ReviewMultiplier),
-		plural.Of(c.ChangesRequested, "time"), brief(c.Rate), brief(c.Percent))
 }
 
 // printFiles prints the scores of the files, or why there are none.

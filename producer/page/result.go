@@ -110,7 +110,7 @@ func note(m *scoring.MinerOutcome, missing []job.Missing) string {
 	case m.IssuesIncomplete:
 		return "its issues are incomplete"
 	}
-	return zeroNote(m)
+	return view.ZeroNote(m)
 }
 
 // identityNote adds to a note that the miner's identity is unknown. If no identity was kept

@@ -154,7 +154,7 @@ func (a *Assumed) pullRequest(repository string) scoring.PullRequest {
 }
 
 func formulaOf(f *tokens.Figures, scale float64) *Formula {
-	base, bonus := tokens.BaseParts(f, scale)
+	base, bonus := tokens.Saturated(f.SourceTokenScore, scale), tokens.Bonus(f.TotalScore)
 	return &Formula{
 		SourceTokenScore: f.SourceTokenScore,
 		Scale:            scale,

@@ -43,6 +43,8 @@ type Miner struct {
 	Trace   string               `json:"trace,omitempty"`
 	Outcome scoring.MinerOutcome `json:"miner"`
 	Rewards Path                 `json:"rewards"`
+	// Derivation is how its scores and its reward come about, by repository.
+	Derivation []RepositoryDerivation `json:"derivation"`
 	// DeadLetters, Missing and Malformed are what the fleet could not get.
 	DeadLetters []job.DeadLetter `json:"dead_letters,omitempty"`
 	Missing     []job.Missing    `json:"missing,omitempty"`
@@ -63,17 +65,25 @@ func MinerIn(r *outcome.Result, uid int) (*scoring.MinerOutcome, error) {
 
 // MinerOf is what a round has to say of a miner of its own.
 func MinerOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result, m *scoring.MinerOutcome) (Miner, error) {
-	a := Miner{
-		Heading: headingOf(r, m.UID),
-		Outcome: *m,
-		Rewards: pathOf(&r.Outcome, m.UID),
-		Missing: missingOf(&r, m.UID),
-	}
+	a := MinerFrom(&r, m)
 	record, _, err := bus.Records.Load(ctx, r.Round, m.UID)
 	if err != nil && !errors.Is(err, jobstream.ErrNotFound) && !jobstream.Damaged(err) {
 		return a, fmt.Errorf("reading the record of miner %d: %w", m.UID, err)
 	}
 	a.Trace = record.Trace
+	return a, nil
+}
+
+// MinerFrom is what the outcome itself says of a miner: all but the trace.
+func MinerFrom(r *outcome.Result, m *scoring.MinerOutcome) Miner {
+	path := pathOf(&r.Outcome, m.UID)
+	a := Miner{
+		Heading:    headingOf(*r, m.UID),
+		Outcome:    *m,
+		Rewards:    path,
+		Derivation: deriveRepositories(m, path),
+		Missing:    missingOf(r, m.UID),
+	}
 	for _, letter := range r.DeadLetters {
 		if letter.UID == m.UID {
 			a.DeadLetters = append(a.DeadLetters, letter)
@@ -94,7 +104,7 @@ func MinerOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result, m *scori
 			a.Malformed = append(a.Malformed, d.Items...)
 		}
 	}
-	return a, nil
+	return a
 }
 
 // missingOf is what a miner's evaluation lacks.

@@ -34,6 +34,8 @@ type RepositoryPath struct {
 	Pulls               Side    `json:"pull_requests"`
 	Issues              Side    `json:"issue_discovery"`
 	RecycledAmount      float64 `json:"recycled_amount"`
+	// Formulas lead from the repository's share to what it pays the miner.
+	Formulas []Formula `json:"formulas"`
 }
 
 // Side is one side's slice and what the miner gets of it: the slice in
@@ -60,19 +62,20 @@ func pathOf(o *scoring.Outcome, uid int) Path {
 	case input.TreasuryUID:
 		path.Treasury = o.Pool.Treasury
 	}
+	m := &scoring.MinerOutcome{}
+	if at := slices.IndexFunc(o.Miners, func(m scoring.MinerOutcome) bool { return m.UID == uid }); at >= 0 {
+		m = &o.Miners[at]
+	}
 	works := map[string]bool{}
-	for i := range o.Miners {
-		if o.Miners[i].UID != uid {
-			continue
-		}
-		for j := range o.Miners[i].Repositories {
-			works[o.Miners[i].Repositories[j].Repository] = true
-		}
+	for i := range m.Repositories {
+		works[m.Repositories[i].Repository] = true
 	}
 	for i := range o.Emission {
 		e := &o.Emission[i]
 		if _, maintains := e.MaintainerRewards[uid]; maintains || works[e.Repository] {
-			path.Repositories = append(path.Repositories, pathIn(e, uid))
+			in := pathIn(e, uid)
+			in.Formulas = rewardFormulas(&in, o.Pool, m)
+			path.Repositories = append(path.Repositories, in)
 		}
 	}
 	return path

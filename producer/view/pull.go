@@ -22,6 +22,8 @@ type PullRequest struct {
 	// Gate is the repository's, which decides whether merged pull requests earn; nil for a
 	// repository that is not registered.
 	Gate *scoring.Gate `json:"pull_gate,omitempty"`
+	// Derivation is how its score comes about; of a dropped one only the gate that drops it.
+	Derivation Derivation `json:"derivation"`
 	// Missing is what the fleet could not get of it, or not score.
 	Missing []job.Missing `json:"missing,omitempty"`
 	// NoFiles says why there are no scores of files; "" when there are some.
@@ -60,8 +62,17 @@ func PullsOf(m *scoring.MinerOutcome) []PullName {
 
 // PullOf is one pull request of a miner, with its files.
 func PullOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result, m *scoring.MinerOutcome, name PullName) (PullRequest, error) {
-	a := PullRequest{Heading: headingOf(r, m.UID)}
-	for _, missing := range missingOf(&r, m.UID) {
+	a, err := PullIn(&r, m, name)
+	if err != nil || a.Dropped != nil {
+		return a, err
+	}
+	return a, a.readFiles(ctx, bus, &r, m)
+}
+
+// PullIn is what the outcome itself says of a pull request: all but its files.
+func PullIn(r *outcome.Result, m *scoring.MinerOutcome, name PullName) (PullRequest, error) {
+	a := PullRequest{Heading: headingOf(*r, m.UID)}
+	for _, missing := range missingOf(r, m.UID) {
 		if missing.What == "files "+name.String() {
 			a.Missing = append(a.Missing, missing)
 		}
@@ -84,11 +95,12 @@ func PullOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result, m *scorin
 			ErrNoPull, m.UID, name, r.Round, strings.Join(list, ", "))
 	case at < len(m.PullRequests):
 		a.PullRequest = &m.PullRequests[at]
-		return a, a.readFiles(ctx, bus, &r, m)
+		a.Derivation = derivePull(a.PullRequest, a.Gate, pathOf(&r.Outcome, m.UID).in(name.Repository))
 	default:
 		a.Dropped, a.NoFiles = &m.Dropped[at-len(m.PullRequests)], "a dropped pull request's files are not fetched"
-		return a, nil
+		a.Derivation = Derivation{Formulas: []Formula{}, Gates: DropGates(a.Dropped), Waterfall: []Step{}}
 	}
+	return a, nil
 }
 
 // readFiles fetches the scores of the pull request's files, which only the

@@ -68,15 +68,15 @@ type CollateralReason struct {
 	Percent          float64 `json:"open_pr_collateral_percent"`
 }
 
-// maxReviewCollateral caps the factor that requested changes give a collateral:
+// MaxReviewCollateral caps the factor that requested changes give a collateral:
 // docs/rules/scoring.md#collateral.
-const maxReviewCollateral = 2
+const MaxReviewCollateral = 2
 
 // collateral is the score that an open pull request holds back. It is not rounded.
 // The inner product is taken first, in the validator's order.
 // See docs/rules/scoring.md#collateral.
 func collateral(pr *ScoredPullRequest, rates *input.Scoring) (float64, CollateralReason) {
-	review := min(maxReviewCollateral, 1+float64(rates.ReviewPenaltyRate*float64(pr.MaintainerChangesRequestedCount)))
+	review := min(MaxReviewCollateral, 1+float64(rates.ReviewPenaltyRate*float64(pr.MaintainerChangesRequestedCount)))
 	potential := pr.BaseScore * (pr.IssueMultiplier * pr.LabelMultiplier * review)
 	return potential * rates.OpenPRCollateralPercent, CollateralReason{
 		ReviewReason{pr.MaintainerChangesRequestedCount, rates.ReviewPenaltyRate}, review, rates.OpenPRCollateralPercent,

@@ -10,7 +10,7 @@ import (
 
 // How the emission is divided: docs/rules/scoring.md#rewards. The two add up to 1.
 const (
-	scoringPart  = 0.90 // for the repositories, by their emission shares
+	ScoringPart  = 0.90 // for the repositories, by their emission shares
 	treasuryPart = 0.10 // for the issue treasury
 )
 
@@ -65,7 +65,7 @@ func reward(in *RoundInput, miners []*miner, out *Outcome) {
 		out.Pool.Multiplier = out.Pool.ScoringShare / out.Pool.ActiveScoringShare
 	}
 	out.Pool.ConfiguredShare = sumOf(in.Registry.Repositories, func(r *input.Repository) float64 { return r.EmissionShare })
-	out.Pool.Recycled = max(0, 1-out.Pool.ConfiguredShare) * scoringPart
+	out.Pool.Recycled = max(0, 1-out.Pool.ConfiguredShare) * ScoringPart
 	rewards := ByUID{}
 	for i := range out.Emission {
 		e := &out.Emission[i]
@@ -151,7 +151,7 @@ func planEmission(repo *input.Repository, maintainers []int, s scores) Repositor
 		Repository:            repo.Name,
 		EmissionShare:         repo.EmissionShare,
 		IssueDiscoveryShare:   repo.IssueDiscoveryShare,
-		RepoSlice:             repo.EmissionShare * scoringPart,
+		RepoSlice:             repo.EmissionShare * ScoringPart,
 		MaintainerCut:         repo.MaintainerCut,
 		MaintainerRewards:     ByUID{},
 		PRScores:              ByUID{},
@@ -164,7 +164,7 @@ func planEmission(repo *input.Repository, maintainers []int, s scores) Repositor
 	cut := 0.0
 	if len(maintainers) > 0 {
 		cut = repo.MaintainerCut
-		e.MaintainerCarveOut = repo.MaintainerCut * repo.EmissionShare * scoringPart
+		e.MaintainerCarveOut = repo.MaintainerCut * repo.EmissionShare * ScoringPart
 		for _, uid := range maintainers {
 			e.MaintainerRewards[uid] = e.MaintainerCarveOut / float64(len(maintainers))
 		}
@@ -195,11 +195,11 @@ func (e *RepositoryEmission) paidIssues() ByUID {
 func (e *RepositoryEmission) split(pool *Pool) {
 	if !e.Active {
 		if pool.ActiveScoringShare <= 0 {
-			e.RecycledAmount += e.ScoringShare * scoringPart
+			e.RecycledAmount += e.ScoringShare * ScoringPart
 		}
 		return
 	}
-	slice := e.ScoringShare * scoringPart * pool.Multiplier
+	slice := e.ScoringShare * ScoringPart * pool.Multiplier
 	pulls, issues := e.paidPulls(), e.paidIssues()
 	switch {
 	case pulls.sum() > 0 && issues.sum() > 0:

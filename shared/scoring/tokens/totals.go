@@ -8,9 +8,9 @@ import (
 
 // The numbers of the base score: docs/rules/scoring.md#totals.
 const (
-	maxBase          = 25   // the limit that the token score alone approaches
-	maxBonus         = 5    // the maximum that the total score adds
-	scoreOfFullBonus = 1500 // the total score from which the bonus is full
+	MaxBase          = 25   // the limit that the source token score alone approaches
+	MaxBonus         = 5    // the maximum that the total score adds
+	ScoreOfFullBonus = 1500 // the total score from which the bonus is full
 )
 
 // The rules fix the order of every floating-point operation. A product is
@@ -79,12 +79,15 @@ func Totals(files []FileFigures) Figures {
 // BaseScore is the base score of a pull request by docs/rules/scoring.md#totals;
 // scale is the repository's src_tok_saturation_scale.
 func BaseScore(t *Figures, scale float64) float64 {
-	base, bonus := BaseParts(t, scale)
-	return python.Round2(base + bonus)
+	return python.Round2(Saturated(t.SourceTokenScore, scale) + Bonus(t.TotalScore))
 }
 
-// BaseParts are the two numbers whose sum, rounded, is the base score.
-func BaseParts(t *Figures, scale float64) (base, bonus float64) {
-	base = float64(maxBase * (1 - math.Exp(-t.SourceTokenScore/scale)))
-	return base, python.Round2(min(1, t.TotalScore/scoreOfFullBonus) * maxBonus)
+// Saturated is the part of the base score that the source files give. It is not rounded.
+func Saturated(source, scale float64) float64 {
+	return float64(MaxBase * (1 - math.Exp(-source/scale)))
+}
+
+// Bonus is the part of the base score that all files give.
+func Bonus(total float64) float64 {
+	return python.Round2(min(1, total/ScoreOfFullBonus) * MaxBonus)
 }

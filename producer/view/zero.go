@@ -1,4 +1,4 @@
-package page
+package view
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// A page names the rule that makes a score zero, so that no reader has to derive it from
+// An answer names the rule that makes a score zero, so that no reader has to derive it from
 // numbers. The rules are those of docs/rules/scoring.md#evaluation.
 
 // closedBy names the rule by which a gate pays nothing: a threshold that is not reached, or
@@ -26,9 +26,9 @@ func closedBy(g *scoring.Gate, counted string) string {
 	return ""
 }
 
-// zeroPulls names what makes the score of a miner's pull requests in a repository zero; ""
+// ZeroPulls names what makes the score of a miner's pull requests in a repository zero; ""
 // if the score is not zero, or if there are no pull requests.
-func zeroPulls(r *scoring.RepositoryOutcome) string {
+func ZeroPulls(r *scoring.RepositoryOutcome) string {
 	if r.PullGate == nil || r.TotalScore != 0 || r.TotalMergedPRs+r.TotalOpenPRs+r.TotalClosedPRs == 0 {
 		return ""
 	}
@@ -41,8 +41,8 @@ func zeroPulls(r *scoring.RepositoryOutcome) string {
 	return "no merged pull request scores"
 }
 
-// zeroIssues is zeroPulls for issue discovery.
-func zeroIssues(r *scoring.RepositoryOutcome) string {
+// ZeroIssues is ZeroPulls for issue discovery.
+func ZeroIssues(r *scoring.RepositoryOutcome) string {
 	if r.IssueGate == nil || r.IssueDiscoveryScore != 0 {
 		return ""
 	}
@@ -52,15 +52,15 @@ func zeroIssues(r *scoring.RepositoryOutcome) string {
 	return "no solved issue scores"
 }
 
-// zeroNote says why all pull requests of a miner together score zero; "" if they do not,
+// ZeroNote says why all pull requests of a miner together score zero; "" if they do not,
 // or if the miner has none.
-func zeroNote(m *scoring.MinerOutcome) string {
+func ZeroNote(m *scoring.MinerOutcome) string {
 	if m.TotalScore != 0 {
 		return ""
 	}
 	var rules []string
 	for i := range m.Repositories {
-		if rule := zeroPulls(&m.Repositories[i]); rule != "" && !slices.Contains(rules, rule) {
+		if rule := ZeroPulls(&m.Repositories[i]); rule != "" && !slices.Contains(rules, rule) {
 			rules = append(rules, rule)
 		}
 	}
@@ -76,14 +76,6 @@ func zeroNote(m *scoring.MinerOutcome) string {
 	return "score 0: " + text
 }
 
-// inBrackets puts a reason into brackets, to follow a score; "" without a reason.
-func inBrackets(rule string) string {
-	if rule == "" {
-		return ""
-	}
-	return " (" + rule + ")"
-}
-
 // tooManyOpen is the spam rule with its numbers; without them for an outcome that has no
 // threshold.
 func tooManyOpen(g *scoring.Gate) string {
@@ -93,8 +85,8 @@ func tooManyOpen(g *scoring.Gate) string {
 	return fmt.Sprintf("the spam multiplier is 0, because %d are open (maximum %d)", g.Open, *g.OpenThreshold)
 }
 
-// zeroSide says why a miner gets nothing of one side's slice in a repository.
-func zeroSide(m *scoring.MinerOutcome, repository string, rule func(*scoring.RepositoryOutcome) string) string {
+// ZeroSide says why a miner gets nothing of one side's slice in a repository.
+func ZeroSide(m *scoring.MinerOutcome, repository string, rule func(*scoring.RepositoryOutcome) string) string {
 	at := slices.IndexFunc(m.Repositories, func(r scoring.RepositoryOutcome) bool { return r.Repository == repository })
 	if at >= 0 {
 		if text := rule(&m.Repositories[at]); text != "" {
@@ -102,4 +94,20 @@ func zeroSide(m *scoring.MinerOutcome, repository string, rule func(*scoring.Rep
 		}
 	}
 	return "nothing of this miner counts here"
+}
+
+// zeroOf names the factor that makes a pull request earn 0. Time decay comes last: nothing
+// else is left.
+func zeroOf(pull *scoring.PullRequestOutcome, g *scoring.Gate) string {
+	switch {
+	case pull.OpenPRSpamMultiplier == 0:
+		return tooManyOpen(g)
+	case pull.BaseScore == 0:
+		return "the base score is 0"
+	case pull.LabelMultiplier == 0:
+		return "the label multiplier is 0"
+	case pull.ReviewQualityMultiplier == 0:
+		return "the review multiplier is 0"
+	}
+	return "the time decay is 0"
 }

@@ -1,4 +1,4 @@
-package page
+package view
 
 import (
 	"testing"
@@ -27,12 +27,12 @@ func TestAZeroNamesItsRule(t *testing.T) {
 		{"collateral", repository(&paid, scoring.PullFigures{TotalMergedPRs: 1, BaseTotalScore: 1, TotalCollateralScore: 2}), "collateral takes all"},
 		{"no base", repository(&paid, scoring.PullFigures{TotalMergedPRs: 1}), "no merged pull request scores"},
 	} {
-		if got := zeroPulls(&tt.r); got != tt.want {
+		if got := ZeroPulls(&tt.r); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}
 	issues := scoring.RepositoryOutcome{IssueGate: &scoring.Gate{Code: scoring.GateTooFew}}
-	if got := zeroIssues(&issues); got != "too few valid solved" {
+	if got := ZeroIssues(&issues); got != "too few valid solved" {
 		t.Errorf("issues: got %q", got)
 	}
 	m := scoring.MinerOutcome{
@@ -42,21 +42,12 @@ func TestAZeroNamesItsRule(t *testing.T) {
 			repository(&scoring.Gate{Code: scoring.GateTooFew}, scoring.PullFigures{TotalMergedPRs: 1}),
 		},
 	}
-	if got, want := zeroNote(&m), "score 0: too many open, too few merged"; got != want {
+	if got, want := ZeroNote(&m), "score 0: too many open, too few merged"; got != want {
 		t.Errorf("the miner's line: got %q, want %q", got, want)
 	}
 	pull := scoring.PullRequestOutcome{}
 	pull.BaseScore = 3
 	if got, want := zeroOf(&pull, &spam), "the spam multiplier is 0, because 3 are open (maximum 2)"; got != want {
 		t.Errorf("the pull request: got %q, want %q", got, want)
-	}
-}
-
-// Figures are printed as people write them, wherever they come from.
-func TestFiguresAreBrief(t *testing.T) {
-	t.Parallel()
-	got := because(scoring.Reason{Code: "c", Values: map[string]string{"score": "109.46000000000001", "number": "1005", "sha": "1e5", "none": ""}})
-	if want := "c (none none; number 1005; score 109.46; sha 1e5)"; got != want {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }
