@@ -319,9 +319,9 @@ func TestSolvingPulls(t *testing.T) {
 	}{
 		{repo, nil, scoring.SolvingScore{Repository: "a/b", Number: 92, Unavailable: true}},
 		{fixed, nil, scoring.SolvingScore{Repository: "a/b", Number: 92, Unavailable: true}},
-		{repo, &tokens.Figures{}, scoring.SolvingScore{Repository: "a/b", Number: 92}},
-		{repo, figures(), scoring.SolvingScore{Repository: "a/b", Number: 92, BaseScore: 15.92, TokenScore: 58}},
-		{fixed, figures(), scoring.SolvingScore{Repository: "a/b", Number: 92, BaseScore: 2.5, TokenScore: 58}},
+		{repo, &tokens.Figures{}, scoring.SolvingScore{Repository: "a/b", Number: 92, Tokens: &tokens.Figures{}}},
+		{repo, figures(), scoring.SolvingScore{Repository: "a/b", Number: 92, BaseScore: 15.92, TokenScore: 58, Tokens: figures()}},
+		{fixed, figures(), scoring.SolvingScore{Repository: "a/b", Number: 92, BaseScore: 2.5, TokenScore: 58, Tokens: figures()}},
 	} {
 		if diff := cmp.Diff(tt.want, scoring.ScoreSolving(want[0], tt.repo, tt.tokens)); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)

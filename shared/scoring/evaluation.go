@@ -1,6 +1,7 @@
 package scoring
 
 import (
+	"slices"
 	"time"
 
 	"mirrorfleet/shared/scoring/tokens"
@@ -20,6 +21,10 @@ type Evaluation struct {
 	Closed      []ScoredPullRequest `json:"closed"`
 	// Dropped are the pull requests that do not count, in the order received.
 	Dropped []Dropped `json:"dropped,omitempty"`
+	// Received is what the mirror said of all of them, in the order received (Facts). No rule
+	// reads it once they are scored: package whatif scores them anew with something else true.
+	// It is nil in evaluations of versions before it.
+	Received []PullRequest `json:"received,omitempty"`
 	// Issues is nil when the windowed list of issues could not be fetched, or was not
 	// asked for. The miner then keeps its stored issue figures.
 	Issues *IssueAnswers `json:"issues,omitempty"`
@@ -108,4 +113,16 @@ type SolvingScore struct {
 	Unavailable bool    `json:"unavailable,omitempty"`
 	BaseScore   float64 `json:"base_score"`
 	TokenScore  float64 `json:"token_score"`
+	// Tokens are the figures that it was scored from, without the files. No rule reads them:
+	// package whatif scores the pull request anew by another registry.
+	Tokens *tokens.Figures `json:"tokens,omitempty"`
+}
+
+// Facts copies what the mirror said of pull requests, without their bodies.
+func Facts(pulls []PullRequest) []PullRequest {
+	facts := slices.Clone(pulls)
+	for i := range facts {
+		facts[i].Body = nil
+	}
+	return facts
 }

@@ -22,9 +22,9 @@ type IssueReason struct {
 	Maintainer   float64 `json:"maintainer_issue_multiplier"`
 }
 
-// closeWindow is how long after a merge an issue may be closed and still count as
+// CloseWindow is how long after a merge an issue may be closed and still count as
 // closed by it: docs/rules/scoring.md#linked-issue.
-const closeWindow = 24 * time.Hour
+const CloseWindow = 24 * time.Hour
 
 // issueMultiplier applies docs/rules/scoring.md#linked-issue. The order of the
 // linked issues does not matter: one valid issue by a maintainer decides.
@@ -87,7 +87,7 @@ func judgeLinkedMerged(issue *LinkedIssue, pr *PullRequest) Reason {
 	switch {
 	case late < 0:
 		return because(LinkedClosedBefore, "closed_at", instant(issue.ClosedAt), "merged_at", instant(pr.MergedAt))
-	case late > closeWindow.Microseconds():
+	case late > CloseWindow.Microseconds():
 		return because(LinkedClosedLongAfter, "closed_at", instant(issue.ClosedAt), "merged_at", instant(pr.MergedAt))
 	}
 	return because(LinkedValid)

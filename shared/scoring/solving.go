@@ -63,6 +63,9 @@ func ScoreSolving(pull SolvingPull, repo *input.Repository, figures *tokens.Figu
 	if repo.FixedBaseScore != nil {
 		score.BaseScore = *repo.FixedBaseScore
 	}
+	kept := *figures
+	kept.Files = nil
+	score.Tokens = &kept
 	return score
 }
 

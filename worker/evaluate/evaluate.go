@@ -178,7 +178,7 @@ func (m *miner) list(ctx context.Context, into *scoring.Evaluation) error {
 	m.malformed = append(m.malformed, pulls.Malformed...)
 	loaded := scoring.Load(pulls.Items, m.rules.registry)
 	m.expected = 1
-	into.Dropped = loaded.Dropped
+	into.Dropped, into.Received = loaded.Dropped, scoring.Facts(pulls.Items)
 	return m.pulls(ctx, loaded, into)
 }
 

@@ -77,7 +77,7 @@ func (s *scorer) evaluate(ctx context.Context, client *mirror.Client, r round, m
 		}
 		e.FetchFailed = err != nil
 		loaded := scoring.Load(pulls.Items, r.registry)
-		e.Dropped = loaded.Dropped
+		e.Dropped, e.Received = loaded.Dropped, scoring.Facts(pulls.Items)
 		for _, list := range []struct {
 			from []scoring.PullRequest
 			to   *[]scoring.ScoredPullRequest
