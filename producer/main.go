@@ -25,7 +25,7 @@ func newCommand() *cli.Command {
 		Commands: []*cli.Command{
 			runCommand(), serveCommand(), roundsCommand(), showCommand(), rewardsCommand(), failedCommand(), replayCommand(), exportCommand(),
 			cancelCommand(), rescoreCommand(), pauseCommand(), resumeCommand(), nowCommand(), planCommand(), previewCommand(), warmCommand(), limitCommand(),
-			tokensCommand(), doctorCommand(), backupCommand(), restoreCommand(),
+			whatIfCommand(), tokensCommand(), doctorCommand(), backupCommand(), restoreCommand(),
 		},
 	}
 }

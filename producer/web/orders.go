@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// order is the body of a request that orders something.
+// order is the body of a request that orders or asks something.
 type order interface {
-	replayRequest | rescoreRequest | cancelRequest | orderRequest
+	replayRequest | rescoreRequest | cancelRequest | orderRequest | whatIfRequest
 	check() error
 }
 

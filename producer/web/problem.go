@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/problems"
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/scoring/whatif"
 )
 
 // kind is a type of problem: the last part of its URI.
@@ -33,6 +34,7 @@ const (
 	unknownProblem   kind = "unknown-problem"
 	notConcluded     kind = "not-concluded"
 	noBucket         kind = "no-bucket"
+	notKept          kind = "not-kept"
 	methodNotAllowed kind = "method-not-allowed"
 	nothingToReplay  kind = "nothing-to-replay"
 	nothingToCancel  kind = "nothing-to-cancel"
@@ -68,12 +70,13 @@ var meanings = map[kind]meaning{
 	unknownProblem:   {404, "There is no such type of problem", "see docs/api.md"},
 	notConcluded:     {404, "The round has no outcome yet", "wait for it; the round itself says how far it is"},
 	noBucket:         {404, "The egress has no bucket", "nobody has asked for a permit of it yet, or Redis lost its state"},
+	notKept:          {409, "The round did not keep what this needs", "the detail names it; nothing is guessed"},
 	methodNotAllowed: {405, "That cannot be done here", "the header Allow lists what can"},
 	nothingToReplay:  {409, "Nothing can be replayed as asked", "the round's failures list what can"},
 	nothingToCancel:  {409, "Nothing can be cancelled as asked", "the detail says what has ended, and which jobs are outstanding"},
 	replayUnderWay:   {409, "This producer is replaying the round already", "wait until the round lists nothing as replaying"},
 	notNow:           {409, "The order cannot be followed as things stand", "the detail says why, and what to do instead"},
-	tooLarge:         {413, "The body is too large", "64 KiB is the maximum"},
+	tooLarge:         {413, "The body is too large", "64 KiB is the maximum; of a what-if 1 MiB"},
 	unverified:       {500, "The outcome is not what a producer has signed", "take nothing of it; docs/secure.md says what to look at"},
 	internal:         {500, "The producer failed to answer", "its log says why"},
 	busy:             {503, "The producer is busy", "ask again after the seconds of Retry-After"},
@@ -171,10 +174,15 @@ func problemOf(ctx context.Context, err error) *problem {
 		{outcome.ErrSelection, nothingToReplay},
 		{round.ErrCancel, nothingToCancel},
 		{ratelimit.ErrNoBucket, noBucket},
+		{view.ErrNotKept, notKept},
+		{whatif.ErrImpossible, badRequest},
 	} {
 		if errors.Is(err, known.is) {
 			return &problem{kind: known.kind, detail: err.Error()}
 		}
+	}
+	if missing, is := errors.AsType[*whatif.NotKeptError](err); is {
+		return &problem{kind: notKept, detail: missing.Error()}
 	}
 	switch {
 	case ctx.Err() != nil:

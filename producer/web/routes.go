@@ -19,6 +19,9 @@ const base = "/api/v1"
 // longer timeout.
 const evaluationsPath, outcomePath = "/rounds/{id}/evaluations", "/rounds/{id}/outcome"
 
+// The paths that conclude a round again, from all of its evaluations: likewise.
+const leversPath, whatIfPath = "/rounds/{id}/miners/{uid}/levers", "/rounds/{id}/miners/{uid}/what-if"
+
 // handler answers a request, or says what is wrong with it.
 type handler func(*http.Request) (reply, error)
 
@@ -35,6 +38,8 @@ func (a *API) routes() map[string]map[string]handler {
 		base + outcomePath:                          get(a.outcome),
 		base + "/rounds/{id}/miners/{uid}":          get(a.miner),
 		base + "/rounds/{id}/miners/{uid}/attempts": get(a.attempts),
+		base + leversPath:                           get(a.levers),
+		base + whatIfPath:                           {http.MethodPost: a.whatIf},
 		base + "/tokens":                            get(a.tokens),
 		base + "/rounds/{id}/replay":                {http.MethodPost: a.replay},
 		base + "/rounds/{id}/rescore":               {http.MethodPost: a.rescore},
@@ -70,13 +75,18 @@ var errSlow = errors.New("the request took too long")
 // serve answers one request, within its time and whatever happens.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]handler) {
 	slots, timeout := a.slots, a.cfg.Timeout
-	if strings.HasSuffix(r.Pattern, evaluationsPath) || strings.HasSuffix(r.Pattern, outcomePath) {
+	whole := []string{evaluationsPath, outcomePath, leversPath, whatIfPath}
+	if slices.ContainsFunc(whole, func(path string) bool { return strings.HasSuffix(r.Pattern, path) }) {
 		slots, timeout = a.whole, a.cfg.WholeTimeout
+	}
+	most := int64(maxBody)
+	if strings.HasSuffix(r.Pattern, whatIfPath) {
+		most = maxWhatIf
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), timeout, errSlow)
 	defer cancel()
 	r = r.WithContext(ctx)
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, most)
 	answer, err := a.inTurn(r, methods, slots)
 	if err != nil {
 		answer = a.refusal(r, err)

@@ -149,10 +149,10 @@ var arrows = []arrow{
 		[]string{"producer/round", "producer/view", "shared/job", "shared/jobstream"},
 	},
 	{
-		"producer/web", "the API says the same answers, starts replays and gives orders; its tests' help reads its description",
+		"producer/web", "the API says the same answers, reads what a what-if asks, starts replays and gives orders; its tests' help reads its description",
 		[]string{
 			"producer/outcome", "producer/round", "producer/steering", "producer/view", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
-			"shared/problems", "shared/ratelimit", "shared/telemetry",
+			"shared/problems", "shared/ratelimit", "shared/scoring/whatif", "shared/telemetry",
 		},
 	},
 	{
