@@ -78,7 +78,9 @@ func WhatIfOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result, uid int
 	if err != nil {
 		return a, err
 	}
-	a.Miners, a.Pulls, a.Then = differences(r, then), pullDifferences(before, after), MinerFrom(&then, after)
+	a.Miners = differences(r, then)
+	a.Pulls = pullDifferences(before, after)
+	a.Then = MinerFrom(&then, after)
 	return a, nil
 }
 
@@ -111,12 +113,14 @@ func pullDifferences(before, after *scoring.MinerOutcome) []PullDifference {
 	for i := range before.PullRequests {
 		p := &before.PullRequests[i]
 		d := add(p)
-		d.Was, d.Earned.Old, d.Collateral.Old = p.State, p.EarnedScore, p.CollateralScore
+		d.Was = p.State
+		d.Earned.Old, d.Collateral.Old = p.EarnedScore, p.CollateralScore
 	}
 	for i := range after.PullRequests {
 		p := &after.PullRequests[i]
 		d := add(p)
-		d.Is, d.Earned.New, d.Collateral.New = p.State, p.EarnedScore, p.CollateralScore
+		d.Is = p.State
+		d.Earned.New, d.Collateral.New = p.EarnedScore, p.CollateralScore
 	}
 	changed := []PullDifference{}
 	for _, d := range list {
@@ -157,7 +161,12 @@ func LeversOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result, uid int
 	if _, err := MinerIn(&r, uid); err != nil {
 		return Levers{}, err
 	}
-	a := Levers{Heading: headingOf(r, uid), Reward: pathOf(&r.Outcome, uid).Reward, Levers: []Lever{}, NotKept: []string{}}
+	a := Levers{
+		Heading: headingOf(r, uid),
+		Reward:  pathOf(&r.Outcome, uid).Reward,
+		Levers:  []Lever{},
+		NotKept: []string{},
+	}
 	in, err := keptOf(ctx, bus, &r)
 	if err != nil {
 		return a, err

@@ -118,7 +118,8 @@ func closes(pr *scoring.PullRequest) []int {
 func mergedPull(item whatif.Item, pr *scoring.PullRequest, at time.Time) func(object) {
 	return func(o object) {
 		if o.is("pr_number", item) {
-			o["state"], o["merged_at"], o["closed_at"], o["merged_by_login"] = "MERGED", stamp(at), stamp(at), nil
+			o["state"], o["merged_by_login"] = "MERGED", nil
+			o["merged_at"], o["closed_at"] = stamp(at), stamp(at)
 			for _, l := range o.list("linked_issues") {
 				if l["state"] == "OPEN" {
 					solvedBy(l, pr.Number, at)
@@ -137,7 +138,8 @@ func mergedPull(item whatif.Item, pr *scoring.PullRequest, at time.Time) func(ob
 }
 
 func solvedBy(o object, number int, at time.Time) {
-	o["state"], o["state_reason"], o["closed_at"], o["solved_by_pr"] = "CLOSED", "COMPLETED", stamp(at), number
+	o["state"], o["state_reason"] = "CLOSED", "COMPLETED"
+	o["closed_at"], o["solved_by_pr"] = stamp(at), number
 }
 
 // mergedIssue is the mirror after a merge, in its lists of issues.
@@ -193,7 +195,8 @@ func issueMoves(item whatif.Item, asOf time.Time) []moved {
 	}
 	at := asOf.Add(-time.Hour)
 	move(whatif.Change{Kind: whatif.Close, At: at}, true, func(o object) {
-		o["state"], o["state_reason"], o["closed_at"] = "CLOSED", "NOT_PLANNED", stamp(at)
+		o["state"], o["state_reason"] = "CLOSED", "NOT_PLANNED"
+		o["closed_at"] = stamp(at)
 	})
 	for _, field := range []whatif.Field{whatif.CreatedAt, whatif.ClosedAt, whatif.LastEditedAt} {
 		at := at.Add(-time.Hour)

@@ -124,7 +124,12 @@ func (c Change) String() string {
 // merged one has closed it.
 func (n NewIssue) linked(pr *scoring.PullRequest) scoring.LinkedIssue {
 	nobody := "0" // no account has it
-	issue := scoring.LinkedIssue{State: scoring.Open, AuthorID: &nobody, AuthorAssociation: "NONE", CreatedAt: pr.CreatedAt}
+	issue := scoring.LinkedIssue{
+		State:             scoring.Open,
+		AuthorID:          &nobody,
+		AuthorAssociation: "NONE",
+		CreatedAt:         pr.CreatedAt,
+	}
 	if n == ByMaintainer {
 		issue.AuthorAssociation = "MEMBER"
 	}

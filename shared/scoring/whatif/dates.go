@@ -68,7 +68,8 @@ func (w *world) closeIssue(c Change, l listed) error {
 	if err != nil {
 		return err
 	}
-	l.issue.State, l.issue.StateReason, l.issue.ClosedAt = scoring.Closed, "NOT_PLANNED", at
+	l.issue.State, l.issue.StateReason = scoring.Closed, "NOT_PLANNED"
+	l.issue.ClosedAt = at
 	w.unopened(l.uid, l.issue.Repository)
 	return nil
 }

@@ -101,7 +101,8 @@ func (w *world) merge(c Change, pulls []*scoring.PullRequest, solvers []*scoring
 		if err != nil {
 			return err
 		}
-		pr.State, pr.MergedAt, pr.ClosedAt, pr.MergedByLogin = scoring.Merged, at, at, ""
+		pr.State, pr.MergedByLogin = scoring.Merged, ""
+		pr.MergedAt, pr.ClosedAt = at, at
 		for i := range pr.LinkedIssues {
 			if issue := pr.LinkedIssues[i]; issue.State == scoring.Open {
 				w.solved(pr, &issue)
@@ -134,7 +135,8 @@ func (w *world) solved(pr *scoring.PullRequest, issue *scoring.LinkedIssue) {
 	found := w.issues(item)
 	for _, l := range found {
 		number := pr.Number
-		l.issue.State, l.issue.StateReason, l.issue.ClosedAt = scoring.Closed, scoring.Completed, pr.MergedAt
+		l.issue.State, l.issue.StateReason = scoring.Closed, scoring.Completed
+		l.issue.ClosedAt = pr.MergedAt
 		l.issue.SolvedByPR, l.issue.Solving = &number, solverOf(pr)
 		w.unopened(l.uid, pr.Repository)
 	}

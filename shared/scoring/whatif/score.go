@@ -76,7 +76,9 @@ func (w *world) score(uid int) {
 		}
 		return scored
 	}
-	e.Merged, e.Open, e.Closed = score(loaded.Merged), score(loaded.Open), score(loaded.Closed)
+	e.Merged = score(loaded.Merged)
+	e.Open = score(loaded.Open)
+	e.Closed = score(loaded.Closed)
 	e.Dropped = loaded.Dropped
 	w.in.Evaluations[uid] = e
 }

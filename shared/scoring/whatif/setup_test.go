@@ -87,7 +87,9 @@ func evaluate(m *input.Miner, pulls []scoring.PullRequest, reg input.Registry) s
 		}
 		return scored
 	}
-	e.Merged, e.Open, e.Closed = score(loaded.Merged), score(loaded.Open), score(loaded.Closed)
+	e.Merged = score(loaded.Merged)
+	e.Open = score(loaded.Open)
+	e.Closed = score(loaded.Closed)
 	e.Issues = &scoring.IssueAnswers{Open: map[string]int{pulls[0].Repository: 1}, Listed: []scoring.Issue{
 		{Repository: pulls[0].Repository, Number: 90_000 + m.UID, State: scoring.Open, AuthorID: m.GitHubID, CreatedAt: asOf.Add(-9 * time.Hour)},
 	}}
