@@ -25,8 +25,8 @@ func whatIfCommand() *cli.Command {
 			"Examples:\n" +
 			"  producer what-if latest 5 --local\n" +
 			"  producer what-if latest 5 --merge owner/repo#7 --local\n" +
-			"  producer what-if latest 5 --label owner/repo#7=bug --link owner/repo#7=3 --nats nats://nats:4222\n" +
-			"  producer what-if latest 5 --with-registry master_repositories.json --json --local",
+			"  producer what-if latest 5 --label owner/repo#7=bug --nats nats://nats:4222\n" +
+			"  producer what-if latest 5 --with-registry registry.json --json --local",
 		Flags: append(append(changeFlags(), revisionFlag()), readFlags()...),
 		Arguments: []cli.Argument{
 			&cli.StringArg{Name: "round", UsageText: "ROUND"},

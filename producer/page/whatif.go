@@ -86,7 +86,7 @@ func Levers(w io.Writer, a view.Levers) error {
 		p.painted(terminal.Head, func() { p.linef("%14s  %-10s  %s", "GAIN", "BY", "CHANGE") })
 	}
 	for _, l := range a.Levers {
-		p.linef("%14s  %-10s  %s", fmt.Sprintf("%+.9f", l.Gain), l.By, l.Change)
+		p.hangf(fmt.Sprintf("%14s  %-10s  ", fmt.Sprintf("%+.9f", l.Gain), l.By), "%s", l.Change)
 		p.textf(28, "%s", l.Flag)
 	}
 	if a.Untried > 0 {
