@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"mirrorfleet/shared/broadcast"
+	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -159,6 +160,10 @@ func (c *Client) guarded(ctx context.Context, path string, call func() error) er
 // time that it stays open: an open breaker turns half-open only when asked.
 func (c *Client) untilChanged(ctx context.Context, changed <-chan struct{}) error {
 	const parts = 4
+	defer doing.Wait(ctx, func(time.Time) doing.State {
+		why, left := c.Away()
+		return doing.State{Waits: doing.Breaker, For: left, Why: why}
+	})()
 	timer := time.NewTimer(c.cfg.BreakFor / parts)
 	defer timer.Stop()
 	select {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mirrorfleet/shared/doing"
 )
 
 // errNoPermit says that no permit will come: the limiter is closed, or the
@@ -48,10 +50,8 @@ func newMetered(life context.Context, cfg Config) *metered {
 // answer, or when the answer's body is closed.
 func (m *metered) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	ctx := r.Context()
-	select {
-	case m.places <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for a connection: %w", ctx.Err())
+	if err := m.place(ctx); err != nil {
+		return nil, err
 	}
 	answered := false
 	defer func() { // deferred, because a Meter may panic
@@ -62,6 +62,22 @@ func (m *metered) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	response, err := m.roundTrip(r)
 	answered = err == nil
 	return response, err
+}
+
+// place takes a place.
+func (m *metered) place(ctx context.Context) error {
+	select {
+	case m.places <- struct{}{}:
+		return nil
+	default:
+	}
+	defer doing.Wait(ctx, func(time.Time) doing.State { return doing.State{Waits: doing.Connection} })()
+	select {
+	case m.places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for a connection: %w", ctx.Err())
+	}
 }
 
 // release gives a place back. A connection that became idle after Close is

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/pause"
 	"mirrorfleet/shared/telemetry"
 )
@@ -78,7 +79,7 @@ func (c *Client) retry(ctx context.Context, r request, try func(context.Context)
 	for failed.Tries < maxTries {
 		if failed.Tries > 0 {
 			telemetry.MirrorRetried(ctx, r.route)
-			_ = pause.For(ctx, c.cfg.backoff(failed.Tries, rand.Float64()))
+			failed.rest(ctx, c.cfg.backoff(failed.Tries, rand.Float64()))
 		}
 		if ctx.Err() != nil { // no permit is spent on what nobody waits for
 			return ended(ctx)
@@ -100,6 +101,15 @@ func (c *Client) retry(ctx context.Context, r request, try func(context.Context)
 		}
 	}
 	return failed
+}
+
+// rest waits between two tries.
+func (e *RequestError) rest(ctx context.Context, length time.Duration) {
+	until, why := time.Now().Add(length), clip(e.Err.Error())
+	defer doing.Wait(ctx, func(now time.Time) doing.State {
+		return doing.State{Waits: doing.Retry, For: until.Sub(now), Why: why}
+	})()
+	_ = pause.For(ctx, length)
 }
 
 // try sends the request once, and reads what comes back.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"mirrorfleet/shared/doing"
 )
 
 // ErrClosed is what a Permit returns that was waiting, or asked for, when the
@@ -124,7 +126,9 @@ func (l *Limiter) permit(ctx context.Context, who caller) (time.Time, error) {
 	began := time.Now()
 	who.count.waits(ctx, 1)
 	defer who.count.waits(ctx, -1)
-	if err := who.queue.join(ctx, began); err != nil {
+	mine := make(ticket)
+	defer doing.Wait(ctx, func(time.Time) doing.State { return l.waits(who, mine) })()
+	if err := who.queue.join(ctx, mine, began); err != nil {
 		return time.Time{}, err
 	}
 	defer func() { who.queue.leave(time.Now()) }()
@@ -142,6 +146,14 @@ func (l *Limiter) permit(ctx context.Context, who caller) (time.Time, error) {
 			return r.UseBy, nil
 		}
 	}
+}
+
+// waits says what a caller waits for who has this ticket.
+func (l *Limiter) waits(who caller, mine ticket) doing.State {
+	if _, trouble := l.health.blocked(); trouble != nil {
+		return doing.State{Waits: doing.Redis, Why: trouble.Error()}
+	}
+	return doing.State{Waits: doing.Permit, Place: who.queue.place(mine)}
 }
 
 // await waits until a reservation's slot. A reservation that is then too late,

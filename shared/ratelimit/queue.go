@@ -14,20 +14,29 @@ import (
 type queue struct {
 	mu    sync.Mutex
 	busy  bool             // somebody holds the turn
-	line  []chan struct{}  // each is closed when its turn comes
+	line  []ticket         // each is closed when its turn comes
 	turn  time.Time        // when the one whose turn it is got it
 	moved broadcast.Signal // the turn has ended
 }
 
+// ticket is one waiter's place in the line; it is closed when its turn comes.
+type ticket chan struct{}
+
+// place is a waiter's place in the line; 1 is the one whose turn it is.
+func (q *queue) place(mine ticket) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Index(q.line, mine) + 2 // the line has no entry for the first
+}
+
 // join waits for the turn. An error means that the turn is not held.
-func (q *queue) join(ctx context.Context, now time.Time) error {
+func (q *queue) join(ctx context.Context, mine ticket, now time.Time) error {
 	q.mu.Lock()
 	if !q.busy {
 		q.busy, q.turn = true, now
 		q.mu.Unlock()
 		return nil
 	}
-	mine := make(chan struct{})
 	q.line = append(q.line, mine)
 	q.mu.Unlock()
 	select {
@@ -42,7 +51,7 @@ func (q *queue) join(ctx context.Context, now time.Time) error {
 }
 
 // quit takes a waiter out of the line; false if its turn has come already.
-func (q *queue) quit(mine chan struct{}) bool {
+func (q *queue) quit(mine ticket) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	at := slices.Index(q.line, mine)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 
+	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
@@ -170,7 +171,9 @@ func (m *miner) list(ctx context.Context, into *scoring.Evaluation) error {
 		m.expect(ctx, m.issueLookUps())
 		return nil
 	}
-	pulls, err := m.mirror.Pulls(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
+	asking, asked := doing.Begin(ctx, "the list of pull requests")
+	pulls, err := m.mirror.Pulls(asking, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
+	asked()
 	if err != nil {
 		into.FetchFailed = true
 		return classify(fmt.Errorf("listing the pull requests of miner %d: %w", m.job.UID, err))

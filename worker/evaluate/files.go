@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
+	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring/tokens"
@@ -125,9 +127,13 @@ func (m *miner) files(ctx context.Context, w want) (fetched, error) {
 // fetch runs in the context of its own job.
 func (m *miner) flight(ctx context.Context, w want) (f fetched, mine bool, err error) {
 	began := make(chan struct{})
+	waiting, waited := doing.Begin(ctx, "files of "+w.String())
+	defer waited()
+	defer doing.Wait(waiting, func(time.Time) doing.State { return doing.State{Waits: doing.Other} })()
 	what := fmt.Sprintf("%#v", w.key) // quoted, so that no text can imitate another field
 	results := m.evaluator.flights.DoChan(what, func() (any, error) {
 		close(began)
+		waited() // this job fetches by itself, and says what it does then
 		return m.fetchUnlessKept(ctx, w)
 	})
 	var r singleflight.Result
@@ -180,11 +186,17 @@ func known(e *scorecache.Entry, cached string) fetched {
 func (m *miner) fetch(ctx context.Context, w want) (fetched, error) {
 	e := m.evaluator
 	ctx = telemetry.With(ctx, telemetry.Repository.String(w.key.Repository), telemetry.PullRequest.Int(w.key.Number))
-	if err := e.held.Acquire(ctx, 1); err != nil {
+	asking, asked := doing.Begin(ctx, "files of "+w.String())
+	defer asked()
+	full := doing.Wait(asking, func(time.Time) doing.State { return doing.State{Waits: doing.Room} })
+	err := e.held.Acquire(ctx, 1)
+	full()
+	if err != nil {
 		return fetched{}, fmt.Errorf("waiting to hold files: %w", err)
 	}
 	defer e.held.Release(1)
-	answer, err := m.mirror.Files(ctx, w.key.Repository, w.key.Number)
+	answer, err := m.mirror.Files(asking, w.key.Repository, w.key.Number)
+	asked()
 	if err != nil {
 		if ctx.Err() != nil {
 			return fetched{}, fmt.Errorf("fetching the files of %s: %w", w.String(), err)
@@ -198,7 +210,9 @@ func (m *miner) fetch(ctx context.Context, w want) (fetched, error) {
 		cached:  telemetry.CacheMiss,
 	}
 	if len(answer.Files) > 0 {
-		scored, err := e.cfg.Scorer.Score(ctx, w.author, m.rules.weights, answer.Files, m.budget)
+		scoring, done := doing.Begin(ctx, "scoring files of "+w.String())
+		scored, err := e.cfg.Scorer.Score(scoring, w.author, m.rules.weights, answer.Files, m.budget)
+		done()
 		if err != nil {
 			return fetched{}, fmt.Errorf("scoring the files of %s: %w", w.String(), err)
 		}

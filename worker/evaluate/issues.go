@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scorecache"
@@ -21,7 +22,9 @@ func (m *miner) issues(ctx context.Context, merged []scoring.ScoredPullRequest) 
 	var listed mirror.Answer[scoring.Issue]
 	if !isKnown || known.Inside { // or else the answer is an empty list
 		var err error
-		listed, err = m.mirror.Issues(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
+		asking, asked := doing.Begin(ctx, "the list of issues")
+		listed, err = m.mirror.Issues(asking, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
+		asked()
 		if err != nil {
 			return m.lacks(ctx, "issues", err)
 		}
@@ -39,7 +42,9 @@ func (m *miner) issues(ctx context.Context, merged []scoring.ScoredPullRequest) 
 
 // open counts the miner's open issues.
 func (m *miner) open(ctx context.Context) error {
-	open, err := m.mirror.OpenIssues(ctx, m.job.GitHubID)
+	asking, asked := doing.Begin(ctx, "the list of open issues")
+	open, err := m.mirror.OpenIssues(asking, m.job.GitHubID)
+	asked()
 	if err != nil {
 		m.found.OpenFailed = true
 		return m.lacks(ctx, "open issues", err)

@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scoring"
@@ -55,7 +56,9 @@ func (e *Evaluator) Warm(ctx context.Context, client *mirror.Client, w job.Warm)
 	if err := m.list(ctx, &discarded); err != nil {
 		return m.fetched, err
 	}
-	listed, err := client.Issues(ctx, w.GitHubID, rules.registry.Windows(rules.asOf))
+	asking, asked := doing.Begin(ctx, "the list of issues")
+	listed, err := client.Issues(asking, w.GitHubID, rules.registry.Windows(rules.asOf))
+	asked()
 	if err != nil {
 		return m.fetched, fmt.Errorf("listing the issues of miner %d: %w", w.UID, err)
 	}
