@@ -24,8 +24,8 @@ func newCommand() *cli.Command {
 			"  producer run --help                        # a command's flags",
 		Commands: []*cli.Command{
 			runCommand(), serveCommand(), roundsCommand(), showCommand(), rewardsCommand(), failedCommand(), replayCommand(), exportCommand(),
-			cancelCommand(), rescoreCommand(), pauseCommand(), resumeCommand(), nowCommand(), planCommand(), previewCommand(), warmCommand(), limitCommand(),
-			whatIfCommand(), tokensCommand(), doctorCommand(), backupCommand(), restoreCommand(),
+			cancelCommand(), rescoreCommand(), pauseCommand(), resumeCommand(), nowCommand(), planCommand(), previewCommand(), warmCommand(), workersCommand(),
+			limitCommand(), whatIfCommand(), tokensCommand(), doctorCommand(), backupCommand(), restoreCommand(),
 		},
 	}
 }

@@ -165,8 +165,8 @@ func warmUpEnded(t *testing.T, bus *jobstream.Bus) (last job.WarmUp) {
 	return last
 }
 
-// held is what the streams hold, but for the cache, what is a warm-up's own, and the signs of
-// life of who leads.
+// held is what the streams hold, but for the cache, what is a warm-up's own, and signs of
+// life.
 func held(t *testing.T, address string) map[string]string {
 	t.Helper()
 	nc := must.Get(nats.Connect(address))(t)
@@ -174,7 +174,7 @@ func held(t *testing.T, address string) map[string]string {
 	js := must.Get(jetstream.New(nc))(t)
 	found := map[string]string{}
 	for _, name := range jobstream.StreamNames() {
-		if name == job.StreamWarm || name == "KV_"+job.BucketScores {
+		if name == job.StreamWarm || name == "KV_"+job.BucketScores || name == "KV_"+job.BucketWorkers {
 			continue
 		}
 		stream := must.Get(js.Stream(t.Context(), name))(t)

@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/worker/evaluate"
+	"mirrorfleet/worker/signs"
 	"mirrorfleet/worker/warm"
 )
 
@@ -32,7 +33,9 @@ func (b *background) CoolDown(ctx context.Context, d time.Duration) error {
 
 // newWarmer makes what works on warm-ups while there are no jobs, through a view of the
 // process's one client.
-func newWarmer(c *cli.Command, f *fleet.Fleet, client *mirror.Client, e *evaluate.Evaluator, log *slog.Logger) (*warm.Runner, error) {
+func newWarmer(
+	c *cli.Command, f *fleet.Fleet, client *mirror.Client, e *evaluate.Evaluator, shown *signs.Writer, log *slog.Logger,
+) (*warm.Runner, error) {
 	meter := &background{}
 	view := client.Background(meter)
 	return warm.New(warm.Config{
@@ -46,7 +49,10 @@ func newWarmer(c *cli.Command, f *fleet.Fleet, client *mirror.Client, e *evaluat
 				return 0, err
 			}
 			meter.Store(share)
-			return e.Warm(ctx, view, miner)
+			requests := new(atomic.Int64)
+			ctx, end := shown.Begin(ctx, job.WorkerJob{Round: miner.WarmUp, UID: miner.UID, WarmUp: true}, requests)
+			defer end()
+			return e.Warm(mirror.WithCounter(ctx, requests), view, miner)
 		},
 	})
 }

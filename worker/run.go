@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/worker/evaluate"
 	"mirrorfleet/worker/lease"
+	"mirrorfleet/worker/signs"
 	"mirrorfleet/worker/tokenscore"
 	"mirrorfleet/worker/tokenscore/sandbox"
 	"mirrorfleet/worker/warm"
@@ -64,10 +65,16 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer client.Close()
-	runner, aside, err := newRunners(c, f, client, scorer, log)
+	shown, err := newSigns(c, f, log)
 	if err != nil {
 		return err
 	}
+	runner, aside, err := newRunners(c, f, client, scorer, shown, log)
+	if err != nil {
+		return err
+	}
+	leave := showSigns(ctx, shown)
+	defer func() { leave(err) }()
 	defer startAside(ctx, aside)()
 	command.Hurry(ctx, runner.StopNow)
 	if err := ready(os.Stdout, name); err != nil {
@@ -81,17 +88,17 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 
 // newRunners make what takes the jobs, and what works on warm-ups while there are none.
 func newRunners(
-	c *cli.Command, f *fleet.Fleet, client *mirror.Client, scorer *tokenscore.Pool, log *slog.Logger,
+	c *cli.Command, f *fleet.Fleet, client *mirror.Client, scorer *tokenscore.Pool, shown *signs.Writer, log *slog.Logger,
 ) (*lease.Runner, *warm.Runner, error) {
 	evaluator, err := newEvaluator(c, f, client, scorer, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	aside, err := newWarmer(c, f, client, evaluator, log)
+	aside, err := newWarmer(c, f, client, evaluator, shown, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	runner, err := newRunner(c, f, log, handler(evaluator, aside), stalled(client))
+	runner, err := newRunner(c, f, log, handler(evaluator, aside, shown), stalled(client))
 	return runner, aside, err
 }
 
@@ -161,10 +168,13 @@ func stalled(client *mirror.Client) func() *job.Stall {
 	}
 }
 
-// handler lets the evaluator work under the lease, with nothing beside it.
-func handler(e *evaluate.Evaluator, aside *warm.Runner) lease.Handler {
+// handler lets the evaluator work under the lease, with nothing beside it, and shows what it
+// does.
+func handler(e *evaluate.Evaluator, aside *warm.Runner, shown *signs.Writer) lease.Handler {
 	return func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		defer aside.Yield()()
+		ctx, end := shown.Begin(ctx, job.WorkerJob{Round: j.Round, UID: j.UID}, a.Requests)
+		defer end()
 		evaluation, err := e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, a)
 		if errors.Is(err, evaluate.ErrMirror) || errors.Is(err, job.ErrUndeclared) {
 			err = fmt.Errorf("%w: %w", lease.ErrUnfit, err)

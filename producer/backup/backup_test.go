@@ -27,11 +27,11 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// A stream that is declared and not backed up would be lost, as that of warm-ups is; the
-// tests of what refers to what are of this order.
+// A stream that is declared and not backed up would be lost, as those of warm-ups and of
+// signs of life are; the tests of what refers to what are of this order.
 func TestEveryStreamIsBackedUp(t *testing.T) {
 	t.Parallel()
-	got, want := append(backup.Order(), job.StreamWarm), jobstream.StreamNames()
+	got, want := append(backup.Order(), job.StreamWarm, "KV_"+job.BucketWorkers), jobstream.StreamNames()
 	slices.Sort(got)
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {

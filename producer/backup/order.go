@@ -51,10 +51,12 @@ func ordered() []part {
 	}
 }
 
-// all are the streams that a backup is of: those of the fleet without the one whose
+// all are the streams that a backup is of: those of the fleet without the two whose
 // messages are of no use to anybody hours later.
 func all() []string {
-	return slices.DeleteFunc(jobstream.StreamNames(), func(name string) bool { return name == job.StreamWarm })
+	return slices.DeleteFunc(jobstream.StreamNames(), func(name string) bool {
+		return name == job.StreamWarm || name == "KV_"+job.BucketWorkers
+	})
 }
 
 // Order are the names of all streams of a backup, in the order in which they are

@@ -179,6 +179,15 @@ func (a *API) told(r *http.Request, say func(outcome.Result) (any, error)) (repl
 	return reply{body: body, tag: tag}, err
 }
 
+// workers answers with the worker processes of the last day.
+func (a *API) workers(r *http.Request) (reply, error) {
+	if _, err := params(r); err != nil {
+		return reply{}, err
+	}
+	all, err := view.ReadWorkers(r.Context(), a.cfg.Bus)
+	return reply{body: all}, err
+}
+
 func (a *API) limit(r *http.Request) (reply, error) {
 	if _, err := params(r); err != nil {
 		return reply{}, err

@@ -50,6 +50,7 @@ func (a *API) routes() map[string]map[string]handler {
 		base + "/schedule/pause":                    {http.MethodPost: a.pause},
 		base + "/schedule/resume":                   {http.MethodPost: a.resume},
 		base + "/schedule/now":                      {http.MethodPost: a.now},
+		base + "/workers":                           get(a.workers),
 		base + "/limit":                             get(a.limit),
 	}
 }

@@ -13,6 +13,21 @@ import (
 // works without required ones.
 func versionFlag() cli.Flag { return &cli.BoolFlag{Name: "version", Usage: "print the version"} }
 
+// Build names the program that runs, for others of the fleet: the module's version, or the
+// revision where it has none.
+func Build() string {
+	info, known := debug.ReadBuildInfo()
+	if !known {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && info.Main.Version == "(devel)" {
+			return s.Value[:min(len(s.Value), 12)]
+		}
+	}
+	return info.Main.Version
+}
+
 // version is one line: the name and version, the revision, and the version of Go. A build
 // outside a repository has no revision.
 func version(name string, info *debug.BuildInfo) string {

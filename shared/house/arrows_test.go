@@ -20,7 +20,11 @@ var arrows = []arrow{
 	{"shared/scoring/input", "files of operators know no rule", []string{"shared/scoring/python", "shared/scoring/strictjson"}},
 	{"shared/scoring/python", "what Python does knows nobody", nil},
 	{"shared/scoring/strictjson", "reading an object knows nobody", nil},
-	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
+	{
+		"shared/job", "an evaluation on the wire holds what the rules made, a worker's sign what its jobs do",
+		[]string{"shared/doing", "shared/scoring"},
+	},
+	{"shared/doing", "what a job does is said by those who do it", nil},
 	{"shared/broadcast", "telling who waits knows nobody", nil},
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/telemetry/telemetrytest", "a test waits for a word", []string{"shared/broadcast"}},
@@ -38,11 +42,11 @@ var arrows = []arrow{
 	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
 	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans, and proves by files who it is", []string{
-		"shared/broadcast", "shared/certs", "shared/ratelimit", "shared/secret", "shared/telemetry",
+		"shared/broadcast", "shared/certs", "shared/doing", "shared/ratelimit", "shared/secret", "shared/telemetry",
 	}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
-		[]string{"shared/broadcast", "shared/scoring", "shared/job", "shared/pause", "shared/telemetry", "shared/mirror"},
+		[]string{"shared/broadcast", "shared/doing", "shared/scoring", "shared/job", "shared/pause", "shared/telemetry", "shared/mirror"},
 	},
 	{
 		"shared/jobstream", "it carries jobs, records and evaluations, marks the steps inside what takes several, and proves by files who it is",
@@ -100,9 +104,14 @@ var arrows = []arrow{
 		[]string{"shared/job", "shared/jobstream", "shared/pause", "shared/telemetry"},
 	},
 	{
+		"worker/signs", "a sign says what jobs do, and what the limiter knows; it is stored, and counted",
+		[]string{"shared/doing", "shared/job", "shared/jobstream", "shared/pause", "shared/ratelimit", "shared/telemetry"},
+	},
+	{
 		"worker/evaluate", "an evaluation is made of answers, rules and token scores",
 		[]string{
-			"shared/job", "shared/jobstream", "shared/mirror", "shared/scorecache", "shared/scoring", "shared/telemetry", "worker/tokenscore",
+			"shared/doing", "shared/job", "shared/jobstream", "shared/mirror", "shared/scorecache", "shared/scoring", "shared/telemetry",
+			"worker/tokenscore",
 		},
 	},
 	{
@@ -140,7 +149,7 @@ var arrows = []arrow{
 	{
 		"producer/view", "what is shown of rounds is read from the streams, of the limit from its bucket; what is left of one is estimated. It knows no page",
 		[]string{
-			"producer/audit", "producer/estimate", "producer/outcome", "producer/round", "shared/job", "shared/jobstream", "shared/plural",
+			"producer/audit", "producer/estimate", "producer/outcome", "producer/round", "shared/doing", "shared/job", "shared/jobstream", "shared/plural",
 			"shared/ratelimit", "shared/scoring",
 		},
 	},
@@ -174,7 +183,7 @@ var arrows = []arrow{
 		"shared/command", "shared/fleet", "shared/listen", "shared/mirror", "shared/ratelimit", "worker/mirrorgate/gateway",
 	}},
 	{"worker", "a command wires its own and what is shared, but no simulator; it says that it works", []string{
-		"worker/lease", "worker/evaluate", "worker/tokenscore", "worker/warm", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
+		"worker/evaluate", "worker/lease", "worker/signs", "worker/tokenscore", "worker/warm", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache", "shared/scoring", "shared/telemetry",
 	}},
 	{

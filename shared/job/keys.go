@@ -18,6 +18,7 @@ const (
 	BucketMiners     = "MINERS"
 	BucketScores     = "SCORES"
 	BucketIdentities = "IDENTITIES"
+	BucketWorkers    = "WORKERS"
 
 	SubjectJobs = "miner.job.>"
 	SubjectDead = "miner.dead.>"

@@ -113,6 +113,7 @@ type Bus struct {
 	Egresses    Egresses
 	Miners      Miners
 	WarmUps     WarmUps
+	Presence    Presence
 }
 
 // The parts of a bus.
@@ -140,6 +141,8 @@ type (
 	// Miners are the values that outlive rounds: each miner's last good evaluation, and the
 	// GitHub account of its token.
 	Miners struct{ *link }
+	// Presence is the signs of life of worker processes.
+	Presence struct{ *link }
 	// WarmUps are the warm-ups ahead of rounds: the state of the last one, and the stream of
 	// its miners.
 	WarmUps struct{ *link }
@@ -228,6 +231,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		Egresses:    Egresses{l},
 		Miners:      Miners{l},
 		WarmUps:     WarmUps{l},
+		Presence:    Presence{l},
 	}, nil
 }
 

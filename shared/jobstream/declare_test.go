@@ -50,6 +50,7 @@ func TestDeclares(t *testing.T) {
 		"KV_MINERS":      {jetstream.LimitsPolicy, 0, []string{"$KV.MINERS.>"}},
 		"KV_SCORES":      {jetstream.LimitsPolicy, 1080 * time.Hour, []string{"$KV.SCORES.>"}},
 		"KV_IDENTITIES":  {jetstream.LimitsPolicy, 24 * time.Hour, []string{"$KV.IDENTITIES.>"}},
+		"KV_WORKERS":     {jetstream.LimitsPolicy, 24 * time.Hour, []string{"$KV.WORKERS.>"}},
 	}
 	got := map[string]settings{}
 	for _, name := range jobstream.StreamNames() {

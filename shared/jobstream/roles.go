@@ -173,7 +173,8 @@ func needs(role Role) []string {
 	}
 	switch role {
 	case RoleWorker:
-		return append(append(subjects, workersNeeds()...), "$JS.API.STREAM.INFO."+job.StreamWarm)
+		return append(append(subjects, workersNeeds()...),
+			"$JS.API.STREAM.INFO."+job.StreamWarm, "$JS.API.STREAM.INFO."+kv.StreamOf(job.BucketWorkers))
 	case RoleProducer:
 		return append(subjects, producersNeeds()...)
 	case RoleViewer:

@@ -39,6 +39,7 @@ const (
 	MetricStorageUsed   = "mirrorfleet.storage.used"
 	MetricStorageLimit  = "mirrorfleet.storage.limit"
 	MetricWorkers       = "mirrorfleet.workers"
+	MetricWorkerSigns   = "mirrorfleet.worker.signs"
 
 	MetricRoundPhase          = "mirrorfleet.round.phase"
 	MetricRoundJobs           = "mirrorfleet.round.jobs"
@@ -87,7 +88,7 @@ type instruments struct {
 
 	mirrorRetries, throttled, breakerChanges, published, deliveries, jobOutcomes, leaseLosses metric.Int64Counter
 
-	scoreFiles, scoreBytes, childStarts, childEnds, scoreCache, warmUpMiners, warmUpPulls, auditMended metric.Int64Counter
+	scoreFiles, scoreBytes, childStarts, childEnds, scoreCache, warmUpMiners, warmUpPulls, auditMended, workerSigns metric.Int64Counter
 
 	breakerState, roundPhase, roundJobs, roundDegraded, roundFellOut, auditJobs, auditDiscrepancies metric.Int64Gauge
 
@@ -255,6 +256,7 @@ func (i *instruments) ofScoring(m *maker) {
 	i.childStarts = m.count(MetricChildStarts, "{process}", "Token-scoring children started.")
 	i.childEnds = m.count(MetricChildEnds, "{process}", "Token-scoring children that ended unasked.")
 	i.warmUpMiners = m.count(MetricWarmUpMiners, "{miner}", "Miners of warm-ups that this process was handed, by how that ended.")
+	i.workerSigns = m.count(MetricWorkerSigns, "{sign}", "Signs of life of this worker, by what became of them: shown or dropped.")
 	i.warmUpPulls = m.count(MetricWarmUpPulls, "{pull_request}", "Pull requests whose files were fetched ahead of a round.")
 	i.scoreCache = m.count(MetricScoreCache, "{request}", "Look-ups in the score cache, by result.")
 }

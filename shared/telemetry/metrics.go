@@ -237,6 +237,15 @@ func MinerWarmed(ctx context.Context, outcome string, fetched int) {
 	measure().warmUpPulls.Add(ctx, int64(fetched))
 }
 
+// SignShown counts a worker's sign of life, which was stored or dropped.
+func SignShown(ctx context.Context, stored bool) {
+	outcome := "dropped"
+	if stored {
+		outcome = "shown"
+	}
+	measure().workerSigns.Add(ctx, 1, metric.WithAttributes(SignOutcome.String(outcome)))
+}
+
 // Audit is the invariant of a round: planned = done + failed + outstanding, each
 // of them with exactly what it should have. What does not fit is counted by
 // itself: a job that is lost is outstanding, so that the sides still add up.

@@ -83,6 +83,9 @@ const (
 	ChildPID    = attribute.Key("score.child.pid")
 	ChildEnd    = attribute.Key("score.child.end") // see the Child ends
 
+	// SignOutcome is shown, or dropped because it could not be stored.
+	SignOutcome = attribute.Key("worker.sign.outcome")
+
 	WarmUp = attribute.Key("warm_up.id")
 	// WarmUpOutcome is done, failed (something could not be had) or dropped (a job came, or
 	// the warm-up ended).
