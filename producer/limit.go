@@ -1,15 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
+	"os/user"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
@@ -18,15 +20,8 @@ import (
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
-	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/ratelimit"
 )
-
-// lookTimeout bounds each call to Redis. It is longer than a worker's timeout: for a
-// person a late answer is better than none.
-const lookTimeout = 2 * time.Second
 
 func limitCommand() *cli.Command {
 	flags := []cli.Flag{
@@ -42,21 +37,44 @@ func limitCommand() *cli.Command {
 			Sources:  command.Env("release"),
 			Usage:    "end the hold",
 		},
+		&cli.StringFlag{
+			Name:     "reason",
+			Category: groupHand,
+			Sources:  command.Env("reason"),
+			Usage:    "`TEXT` that says why with --hold; it is shown with the hold",
+		},
+		&cli.StringFlag{
+			Name:        "by",
+			Category:    groupHand,
+			Sources:     command.Env("by"),
+			DefaultText: "user@host",
+			Usage:       "`NAME` of who holds the egress with --hold; it is shown with the hold",
+		},
+		&cli.BoolFlag{
+			Name:     "end-cool-down",
+			Category: groupHand,
+			Sources:  command.Env("end-cool-down"),
+			Usage:    "end the cool-down before the time for which the mirror asked; without --yes it says what that risks, and ends nothing",
+		},
+		&cli.BoolFlag{
+			Name:     "yes",
+			Category: groupHand,
+			Usage:    "confirm --end-cool-down",
+		},
 	}
 	flags = slices.Concat(flags, lookFlags("find the Redis of the local round that runs on --state"),
 		only(slices.Concat(command.Servers(), command.Limit()),
 			slices.Concat([]string{"nats", "redis", "connect-timeout", "egress"}, command.NATSFiles(), command.RedisFiles())...))
 	return &cli.Command{
 		Name:  "limit",
-		Usage: "show the egresses' buckets; stop and resume an egress by hand",
-		Description: "It lists every bucket in Redis, then shows the bucket of --egress in full. With --hold or --release it shows only\n" +
-			"that bucket. If --nats is given, buckets of egresses that the fleet has not declared are pointed out. --local\n" +
-			"finds both servers of the local round that is running.\n\n" +
+		Usage: "show an egress's bucket; stop and resume the egress by hand",
+		Description: "It shows the bucket of --egress. With --hold, --release or --end-cool-down it first gives the order. `producer egresses`\n" +
+			"lists the buckets of all egresses.\n\n" +
 			"Examples:\n" +
-			"  producer limit --redis redis://redis:6379/0 --nats nats://nats:4222\n" +
 			"  producer limit --redis redis://redis:6379/0 --egress eu-1\n" +
-			"  producer limit --local --hold 5m\n" +
-			"  producer limit --local --release",
+			"  producer limit --local --hold 5m --reason \"the mirror moves\"\n" +
+			"  producer limit --local --release\n" +
+			"  producer limit --local --end-cool-down",
 		Flags:  append(flags, command.Observability()...),
 		Action: limit,
 	}
@@ -64,44 +82,52 @@ func limitCommand() *cli.Command {
 
 // limitRequest is what `producer limit` is asked to do before it shows the bucket.
 type limitRequest struct {
-	egress      string
-	redis, nats string
-	natsFiles   jobstream.Files
-	redisFiles  ratelimit.Files
-	hold        time.Duration // 0 for none
-	release     bool
+	bucketServers
+
+	egress  string
+	hold    time.Duration // 0 for none
+	note    ratelimit.Note
+	release bool
+	end     bool // the cool-down
 }
 
-func readLimitRequest(c *cli.Command) (limitRequest, error) {
-	r := limitRequest{
-		egress:     c.String("egress"),
-		redis:      c.String("redis"),
-		nats:       c.String("nats"),
-		hold:       c.Duration("hold"),
-		release:    c.Bool("release"),
-		natsFiles:  fleet.NATSFiles(c),
-		redisFiles: fleet.RedisFiles(c),
+func readLimitRequest(c *cli.Command) (r limitRequest, err error) {
+	r = limitRequest{
+		egress:  c.String("egress"),
+		hold:    c.Duration("hold"),
+		release: c.Bool("release"),
+		end:     c.Bool("end-cool-down"),
+		note:    ratelimit.Note{By: cmp.Or(c.String("by"), operator()), Why: c.String("reason")},
 	}
 	switch {
-	case c.IsSet("hold") && r.release:
-		return r, command.Usage("--hold and --release exclude each other")
+	case c.IsSet("hold") && r.release, c.IsSet("hold") && r.end, r.release && r.end:
+		return r, command.Usage("--hold and --release exclude each other, and --end-cool-down excludes both")
 	case c.IsSet("hold") && (r.hold < ratelimit.MinHold || r.hold > ratelimit.MaxHold):
 		return r, command.Usage("--hold %s: want %s to %s", r.hold, ratelimit.MinHold, ratelimit.MaxHold)
-	case c.Bool("local") && (c.IsSet("redis") || c.IsSet("nats")):
-		return r, command.Usage("--local finds the servers of a round on this machine: leave out --redis and --nats, or --local")
-	case c.Bool("local"):
-		found, err := local.Find(c.String("state"))
-		if err != nil {
-			return r, command.Usage("--state: %w (producer run --local starts one; elsewhere give --redis URL)", err)
-		}
-		r.redis = found.Redis
-		r.nats = found.NATS
-		r.redisFiles = ratelimit.Files{}
-		r.natsFiles = jobstream.Files{}
-	case r.redis == "":
-		return r, command.Usage("--redis is required: give its URL, or --local for the round that runs on this machine")
+	case !c.IsSet("hold") && (c.IsSet("reason") || c.IsSet("by")):
+		return r, command.Usage("--reason and --by are said with a hold: give --hold DURATION, or leave them out")
+	case utf8.RuneCountInString(r.note.Why) > ratelimit.MaxWhy:
+		return r, command.Usage("--reason has %d characters, want at most %d", utf8.RuneCountInString(r.note.Why), ratelimit.MaxWhy)
+	case utf8.RuneCountInString(r.note.By) > ratelimit.MaxBy:
+		return r, command.Usage("--by has %d characters, want at most %d", utf8.RuneCountInString(r.note.By), ratelimit.MaxBy)
+	case c.Bool("yes") && !r.end:
+		return r, command.Usage("--yes confirms --end-cool-down, which is not given")
 	}
-	return r, nil
+	r.bucketServers, err = bucketServersOf(c)
+	return r, err
+}
+
+// operator is who runs this command, as far as the machine knows.
+func operator() string {
+	name := "somebody"
+	if who, err := user.Current(); err == nil {
+		name = who.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return name
+	}
+	return name + "@" + host
 }
 
 // limit is `producer limit`.
@@ -114,7 +140,7 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	rdb, err := fleet.NewRedis(r.redis, lookTimeout, r.redisFiles)
+	rdb, err := r.openRedis(ctx, c, log)
 	if err != nil {
 		return err
 	}
@@ -123,61 +149,30 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return command.Usage("--egress: %w", err)
 	}
-	if err := fleet.AwaitRedis(ctx, rdb, c.Duration("connect-timeout"), log); err != nil {
-		return err
-	}
-	var all view.Limit
-	look := r.hold == 0 && !r.release // a hold or a release concerns only its own bucket
-	if look {
-		all = r.lookAround(ctx, rdb, log)
-	}
-	if look && (all.Bucket != nil || !c.IsSet("egress") && len(all.Egresses) > 0) {
-		return printAnswer(c, all, page.Limit)
+	if r.end && !c.Bool("yes") {
+		return r.warn(ctx, rdb, operator)
 	}
 	state, err := r.carryOut(ctx, operator)
 	if err != nil {
 		return r.explain(ctx, rdb, operator, err)
 	}
-	bucket := view.BucketOf(state)
-	if !look {
-		return printAnswer(c, bucket, func(w io.Writer, b view.Bucket) error { return page.Bucket(w, b, r.did(b, time.Now())) })
-	}
-	all.Bucket = &bucket // listing the buckets has failed, but this one could be read
-	return printAnswer(c, all, page.Limit)
+	return printAnswer(c, view.BucketOf(state), func(w io.Writer, b view.Bucket) error { return page.Bucket(w, b, r.did(b, time.Now())) })
 }
 
-// lookAround reads all buckets and the declared egresses. Either may fail: the answer
-// then lacks it and the log says why, because the bucket of --egress can still be
-// shown.
-func (r limitRequest) lookAround(ctx context.Context, rdb redis.UniversalClient, log *slog.Logger) view.Limit {
-	buckets, err := ratelimit.Buckets(ctx, rdb, lookTimeout)
+// warn refuses to end a cool-down that nobody has confirmed, and says what is at stake.
+func (r limitRequest) warn(ctx context.Context, rdb redis.UniversalClient, operator *ratelimit.Operator) error {
+	state, err := operator.State(ctx)
+	if err == nil && !state.Known {
+		err = ratelimit.ErrNoBucket
+	} else if err == nil && state.CoolDown <= 0 {
+		err = ratelimit.ErrNotCooling
+	}
 	if err != nil {
-		log.WarnContext(ctx, "the buckets of other egresses cannot be listed", "error", err)
+		return r.explain(ctx, rdb, operator, err)
 	}
-	declared, err := r.declared(ctx, log)
-	if err != nil {
-		log.WarnContext(ctx, "the declared egresses cannot be read", "error", err)
-	}
-	return view.LimitOf(buckets, declared, r.egress)
-}
-
-// declared reads the declared egresses from NATS; none without --nats. The URL may
-// come from the environment, so an unreachable server costs lookTimeout at most.
-func (r limitRequest) declared(ctx context.Context, log *slog.Logger) (job.Egresses, error) {
-	if r.nats == "" {
-		return job.Egresses{}, nil
-	}
-	nc, err := fleet.ConnectNATS(ctx, r.nats, "producer-limit", jobstream.ConnectConfig{
-		Wait:    lookTimeout,
-		Setting: "a look",
-		Log:     log,
-		Files:   r.natsFiles,
-	})
-	if err != nil {
-		return job.Egresses{}, err
-	}
-	defer nc.Close()
-	return jobstream.DeclaredEgresses(ctx, nc)
+	return command.Usage("--end-cool-down: the mirror asked egress %s to send nothing for %s more. It may answer whoever does not wait with 429 again, "+
+		"ask for a longer pause, or block the address for everybody behind it. The limit itself is kept. Wait, unless the mirror's operators "+
+		"say that the pause is over; then add --yes", r.egress, page.Length(state.CoolDown.Seconds()))
 }
 
 // carryOut sets or releases the hold, if that is asked for, and returns the bucket as
@@ -186,9 +181,11 @@ func (r limitRequest) declared(ctx context.Context, log *slog.Logger) (job.Egres
 func (r limitRequest) carryOut(ctx context.Context, operator *ratelimit.Operator) (state ratelimit.State, err error) {
 	switch {
 	case r.hold > 0:
-		state, err = operator.Hold(ctx, r.hold)
+		state, err = operator.Hold(ctx, r.hold, r.note)
 	case r.release:
 		state, err = operator.Release(ctx)
+	case r.end:
+		state, err = operator.EndCoolDown(ctx)
 	default:
 		state, err = operator.State(ctx)
 		if err == nil && !state.Known {
@@ -198,9 +195,9 @@ func (r limitRequest) carryOut(ctx context.Context, operator *ratelimit.Operator
 	return state, err
 }
 
-// did says what a hold or a release has done, and what still stops the egress. A hold
-// never shortens another one, so that two operators do not undo each other; a cool-down
-// is the mirror's demand, which no operator can end. Another operator may set a hold
+// did says what an order has done, and what still stops the egress; "" for a look. A hold
+// never shortens another one, so that two operators do not undo each other; a cool-down is
+// the mirror's demand, which a release does not touch. Another operator may set a hold
 // between a release and the look at the bucket.
 func (r limitRequest) did(b view.Bucket, now time.Time) string {
 	until := func(seconds float64) string {
@@ -209,6 +206,14 @@ func (r limitRequest) did(b view.Bucket, now time.Time) string {
 	}
 	var text string
 	switch {
+	case r.hold == 0 && !r.release && !r.end:
+		return ""
+	case r.end && b.CoolDown > 0:
+		return fmt.Sprintf("The cool-down is ended, but the mirror has asked for another one of egress %s: %s.", b.Egress, until(b.CoolDown))
+	case r.end && b.Hold > 0:
+		return fmt.Sprintf("The cool-down is ended. Egress %s stays held by hand %s.", b.Egress, until(b.Hold))
+	case r.end:
+		return fmt.Sprintf("The cool-down is ended: nothing stops egress %s any more.", b.Egress)
 	case r.release && b.Hold > 0:
 		text = fmt.Sprintf("The hold is released, but somebody has set another one on egress %s: %s.", b.Egress, until(b.Hold))
 	case r.release && b.CoolDown <= 0:
@@ -223,7 +228,7 @@ func (r limitRequest) did(b view.Bucket, now time.Time) string {
 		text = fmt.Sprintf("Egress %s is held %s.", b.Egress, until(b.Hold))
 	}
 	if b.CoolDown > b.Hold {
-		text += fmt.Sprintf(" Egress %s stays stopped %s: the mirror asked for this cool-down, and no operator can end it.",
+		text += fmt.Sprintf(" Egress %s stays stopped %s: the mirror asked for this cool-down (--end-cool-down says what ending it risks).",
 			b.Egress, until(b.CoolDown))
 	}
 	return text
@@ -236,6 +241,8 @@ func (r limitRequest) explain(ctx context.Context, rdb redis.UniversalClient, op
 	switch {
 	case errors.Is(err, ratelimit.ErrNotHeld):
 		return command.Usage("--release: egress %s is not held%s", r.egress, stillCooling(ctx, operator))
+	case errors.Is(err, ratelimit.ErrNotCooling):
+		return command.Usage("--end-cool-down: egress %s does not cool down", r.egress)
 	case !errors.Is(err, ratelimit.ErrNoBucket):
 		return fmt.Errorf("egress %s: %w", r.egress, ratelimit.Trouble(err))
 	}
@@ -261,6 +268,6 @@ func stillCooling(ctx context.Context, operator *ratelimit.Operator) string {
 	if err != nil || state.CoolDown <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("; it cools down for %s more, because the mirror asked for it, and no operator can end that",
+	return fmt.Sprintf("; it cools down for %s more, because the mirror asked for it (--end-cool-down)",
 		page.Length(state.CoolDown.Seconds()))
 }

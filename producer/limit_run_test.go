@@ -35,17 +35,14 @@ func TestLimitCommand(t *testing.T) {
 		t.Helper()
 		return printed[view.Bucket](t, "Bucket", 0, append([]string{"limit", "--egress", "by-hand"}, args...)...)
 	}
-	all := printed[view.Limit](t, "Limit", 0, "limit", "--egress", "by-hand", "--redis", redis)
-	if all.Bucket == nil || len(all.Egresses) != 1 {
-		t.Fatalf("%+v, want the one bucket, listed and whole", all)
-	}
-	if got := all.Bucket; got.Limit != 50 || got.Horizon != 0.1 || got.Hold != 0 || got.Granted < 1 {
+	if got := page("--redis", redis); got.Limit != 50 || got.Horizon != 0.1 || got.Hold != 0 || got.Granted < 1 {
 		t.Errorf("the bucket is %+v, want a horizon of 0.1 s, no hold and a permit", got)
 	}
-	if got := page("--redis", redis, "--hold", "1h"); got.Hold < 3500 || got.NextSlotIn < got.Hold {
-		t.Errorf("after --hold 1h the bucket is %+v, want a hold of an hour", got)
+	if got := page("--redis", redis, "--hold", "1h", "--reason", "the mirror moves"); got.Hold < 3500 || got.NextSlotIn < got.Hold ||
+		!strings.Contains(got.HeldBy, "@") || got.HeldWhy != "the mirror moves" {
+		t.Errorf("after --hold 1h the bucket is %+v, want a hold of an hour, with who and why", got)
 	}
-	if got := page("--local", "--state", dir, "--hold", "5m"); got.Hold < 3000 {
+	if got := page("--local", "--state", dir, "--hold", "5m", "--by", "bob"); got.Hold < 3000 || got.HeldBy == "bob" {
 		t.Errorf("after --hold 5m the bucket is %+v, want the longer hold to stay", got)
 	}
 	e := run(t, "producer", "limit", "--local", "--state", dir, "--egress", "by-hand")
@@ -70,6 +67,11 @@ func TestLimitCommand(t *testing.T) {
 		!strings.Contains(e.stderr, "is not held; it cools down for 9m") {
 		t.Errorf("exit %d, want that the cool-down is named\n%s", e.code, e.stderr)
 	}
+	e = run(t, "producer", "limit", "--redis", redis, "--egress", "by-hand", "--end-cool-down")
+	if got := page("--redis", redis); e.code != 2 || !strings.Contains(e.stderr, "send nothing for 9m") || got.CoolDown < 500 {
+		t.Errorf("exit %d and %+v, want the warning and the cool-down as it was\n%s", e.code, got, e.stderr)
+	}
+	says("The cool-down is ended: nothing stops egress by-hand any more.", "--end-cool-down", "--yes")
 	for name, c := range map[string]struct {
 		args []string
 		want []string
@@ -78,6 +80,11 @@ func TestLimitCommand(t *testing.T) {
 		"an egress without":       {[]string{"--redis", redis, "--egress", "other"}, []string{"other", "no bucket", "there are by-hand"}},
 		"a hold without a bucket": {[]string{"--redis", redis, "--egress", "other", "--hold", "1m"}, []string{"other", "no bucket"}},
 		"no egress's name":        {[]string{"--redis", redis, "--egress", "{x}"}, []string{"--egress", `"{x}"`, "letters"}},
+		"a reason for nothing":    {[]string{"--redis", redis, "--reason", "why"}, []string{"--reason", "--hold"}},
+		"a reason too long":       {[]string{"--redis", redis, "--hold", "5s", "--reason", strings.Repeat("x", 201)}, []string{"--reason", "201", "200"}},
+		"no cool-down to end":     {[]string{"--redis", redis, "--egress", "by-hand", "--end-cool-down"}, []string{"by-hand does not cool down"}},
+		"a yes to nothing":        {[]string{"--redis", redis, "--yes"}, []string{"--yes", "--end-cool-down"}},
+		"two orders":              {[]string{"--redis", redis, "--hold", "5s", "--end-cool-down"}, []string{"--end-cool-down excludes"}},
 		"a negative hold":         {[]string{"--redis", redis, "--hold", "-5s"}, []string{"--hold -5s", "1s to 24h"}},
 		"a hold of days":          {[]string{"--redis", redis, "--hold", "25h"}, []string{"--hold 25h", "1s to 24h"}},
 		"no length":               {[]string{"--redis", redis, "--hold", "long"}, []string{"long", "--help"}},
@@ -98,36 +105,31 @@ func TestLimitCommand(t *testing.T) {
 	}
 }
 
-// TestUndeclaredBucketsAreShown by limit and doctor, whatever egress is looked at.
+// TestUndeclaredBucketsAreShown by egresses and doctor, beside the declared ones that have none.
 func TestUndeclaredBucketsAreShown(t *testing.T) {
 	t.Parallel()
 	dir, redis := used(t, "eu-1")
 	also(t, redis, "stranger")
-	found, err := local.Find(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	found := must.Get(local.Find(dir))(t)
 	bus, _ := jobstreamtest.Open(t, found.NATS, jobstream.Config{})
-	list := func(args ...string) view.Limit {
+	list := func(args ...string) view.Egresses {
 		t.Helper()
-		return printed[view.Limit](t, "Limit", 0, append([]string{"limit"}, args...)...)
+		return printed[view.Egresses](t, "Egresses", 0, append([]string{"egresses"}, args...)...)
 	}
 	doctor := []string{"--nats", found.NATS, "--redis", redis, "--mirror", "http://127.0.0.1:9", "--egress", "eu-1", "--limit-horizon", "100ms"}
-	if l := list("--redis", redis, "--nats", found.NATS); len(l.Egresses) != 2 || len(l.Undeclared()) != 0 || l.Declared != nil || l.Bucket != nil {
+	if l := list("--redis", redis, "--nats", found.NATS); len(l.Egresses) != 2 || len(l.Undeclared()) != 0 || l.Declared != nil {
 		t.Errorf("before anybody declared: %+v, want both, and nothing against them", l)
 	}
-	if err := bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1", "eu-2"}, By: "p"}, 0); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1", "eu-2"}, By: "p"}, 0))
 	for _, args := range [][]string{{"--redis", redis, "--nats", found.NATS}, {"--local", "--state", dir}} {
-		if l := list(args...); !slices.Equal(l.Undeclared(), []string{"stranger"}) || !slices.Equal(l.Declared, []string{"eu-1", "eu-2"}) {
-			t.Errorf("%v: %+v, want the stranger undeclared", args, l)
+		l := list(args...)
+		if !slices.Equal(l.Undeclared(), []string{"stranger"}) || !slices.Equal(l.Declared, []string{"eu-1", "eu-2"}) ||
+			len(l.Egresses) != 3 || !l.Egresses[0].Bucket || l.Egresses[1].Egress != "eu-2" || l.Egresses[1].Bucket {
+			t.Errorf("%v: %+v, want the stranger undeclared, and eu-2 without a bucket", args, l)
 		}
-		for want, more := range map[string][]string{
-			"has declared eu-1, eu-2": nil, "NOT DECLARED": nil, "Egress eu-1": {"--egress", "eu-1"}, "NOT DECLARED: stranger": {"--egress", "eu-1"},
-		} {
-			if e := run(t, "producer", slices.Concat([]string{"limit"}, args, more)...); e.code != 0 || !strings.Contains(e.stdout, want) {
-				t.Errorf("%v %v: exit %d, want %q\n%s%s", args, more, e.code, want, e.stdout, e.stderr)
+		for _, want := range []string{"has declared eu-1, eu-2", "NOT DECLARED: stranger", "no bucket"} {
+			if e := run(t, "producer", append([]string{"egresses"}, args...)...); e.code != 0 || !strings.Contains(e.stdout, want) {
+				t.Errorf("%v: exit %d, want %q\n%s%s", args, e.code, want, e.stdout, e.stderr)
 			}
 		}
 	}
@@ -136,15 +138,12 @@ func TestUndeclaredBucketsAreShown(t *testing.T) {
 	}
 	config := filepath.Join(t.TempDir(), "fleet.yaml")
 	write(t, config, "egress: eu-1\n") // what every producer and worker of the machine has
-	for _, own := range [][]string{{"--egress", "eu-1"}, {"--config", config}} {
-		l := list(append(own, "--redis", redis, "--nats", found.NATS)...)
-		if len(l.Egresses) != 2 || !slices.Equal(l.Undeclared(), []string{"stranger"}) || l.Bucket == nil || l.Bucket.Egress != "eu-1" {
-			t.Errorf("%v: %+v, want all listed and eu-1 whole", own, l)
-		}
+	if b := printed[view.Bucket](t, "Bucket", 0, "limit", "--config", config, "--redis", redis); b.Egress != "eu-1" {
+		t.Errorf("%+v, want the bucket of eu-1", b)
 	}
 	also(t, redis, ratelimit.DefaultEgress)
-	if l := list("--redis", redis); l.Bucket == nil || l.Bucket.Egress != ratelimit.DefaultEgress {
-		t.Errorf("%+v, want the default egress's bucket whole", l)
+	if b := printed[view.Bucket](t, "Bucket", 0, "limit", "--redis", redis); b.Egress != ratelimit.DefaultEgress {
+		t.Errorf("%+v, want the default egress's bucket", b)
 	}
 	d := examined(t, 1, doctor...) // the mirror is away
 	var text []string

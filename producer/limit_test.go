@@ -34,7 +34,7 @@ func TestOrdersSayWhatIsInForce(t *testing.T) {
 		{"released", limitRequest{release: true}, 0, 0, "The hold is released: nothing stops egress eu-1 now."},
 		{
 			"released, and cooling down", limitRequest{release: true}, 0, 30 * time.Second,
-			"The hold is released. Egress eu-1 stays stopped until 2026-06-01T12:00:30Z (30s more): the mirror asked for this cool-down, and no operator can end it.",
+			"The hold is released. Egress eu-1 stays stopped until 2026-06-01T12:00:30Z (30s more): the mirror asked for this cool-down (--end-cool-down says what ending it risks).",
 		},
 		{
 			"released, and held anew", limitRequest{release: true}, time.Minute, 0,

@@ -23,9 +23,9 @@ func newCommand() *cli.Command {
 			"  producer rewards --nats nats://nats:4222   # what the last round gives\n" +
 			"  producer run --help                        # a command's flags",
 		Commands: []*cli.Command{
-			runCommand(), serveCommand(), roundsCommand(), showCommand(), rewardsCommand(), failedCommand(), replayCommand(), exportCommand(),
-			cancelCommand(), rescoreCommand(), pauseCommand(), resumeCommand(), nowCommand(), planCommand(), previewCommand(), warmCommand(), workersCommand(),
-			limitCommand(), whatIfCommand(), tokensCommand(), doctorCommand(), backupCommand(), restoreCommand(),
+			runCommand(), serveCommand(), roundsCommand(), showCommand(), rewardsCommand(), failedCommand(), replayCommand(), rescoreCommand(),
+			cancelCommand(), pauseCommand(), resumeCommand(), nowCommand(), exportCommand(), whatIfCommand(), previewCommand(), planCommand(),
+			warmCommand(), workersCommand(), egressesCommand(), limitCommand(), tokensCommand(), doctorCommand(), backupCommand(), restoreCommand(),
 		},
 	}
 }

@@ -135,7 +135,7 @@ func redisScenarios() map[string]scenario {
 			defer rdb.Close()
 			operator, err := ratelimit.NewOperator(ratelimit.DefaultEgress, rdb, time.Second)
 			if err == nil {
-				_, err = operator.Hold(t.Context(), time.Hour)
+				_, err = operator.Hold(t.Context(), time.Hour, ratelimit.Note{})
 			}
 			must.Do(t, err)
 			return run(t, doctor.Redis{URL: s.URL(), Limit: fast()}.Checks()...)

@@ -28,7 +28,7 @@ func Bucket(w io.Writer, b view.Bucket, did string) error {
 	out.blank()
 	line("rate", "%.3f permits a second, one every %.1f ms; the mirror allows %d in %s", p.Rate, 1000*p.Interval, p.Limit, Length(p.Window))
 	line("next slot", "%s; slots are given up to %s ahead (the horizon)", in(p.NextSlotIn), Length(p.Horizon))
-	line("hold", "%s", forMore(p.Hold))
+	line("hold", "%s%s", forMore(p.Hold), said(p.HeldBy, p.HeldWhy))
 	line("cool-down", "%s; since the bucket began: %d", forMore(p.CoolDown), p.CoolDowns)
 	line("permits", "%d granted%s; told to ask again later: %d", p.Granted, p.last(), p.Refused)
 	line("bucket", "began %s ago; restarts from an unknown state or with other parameters: %d", Length(p.StartedAt), p.Restarts)
@@ -52,13 +52,10 @@ func warnOfOthers(out *page, names []string) {
 	})
 }
 
-// Limit prints a line for every bucket, and then the bucket of --egress in full.
-func Limit(w io.Writer, l view.Limit) error {
-	if len(l.Egresses) == 0 && l.Bucket != nil { // the buckets could not be listed
-		return Bucket(w, *l.Bucket, "")
-	}
+// Egresses prints each egress with its bucket.
+func Egresses(w io.Writer, l view.Egresses) error {
 	out := newPage(w)
-	out.headingf("Egresses with a bucket in this Redis")
+	out.headingf("Egresses")
 	if len(l.Declared) > 0 {
 		out.textf(2, "The fleet has declared %s.", strings.Join(l.Declared, ", "))
 	} else {
@@ -70,40 +67,60 @@ func Limit(w io.Writer, l view.Limit) error {
 		width = max(width, min(len(e.Egress), out.width/2))
 	}
 	for _, e := range l.Egresses {
-		mark, colour := "", terminal.Plain
-		if e.Undeclared {
-			mark, colour = "; NOT DECLARED", terminal.Bad
-		}
-		out.painted(colour, func() {
-			out.hangf(fmt.Sprintf("  %-*s  ", width, e.Egress), "%s, last used %s ago%s%s",
-				plural.Of(e.Granted, "permit"), Length(e.LastUse), stopped(e), mark)
-		})
+		text, colour := egress(e)
+		out.painted(colour, func() { out.hangf(fmt.Sprintf("  %-*s  ", width, e.Egress), "%s", text) })
+	}
+	if len(l.Egresses) == 0 {
+		out.textf(2, "There is no bucket in this Redis.")
 	}
 	out.blank()
 	if names := l.Undeclared(); len(names) > 0 {
 		warnOfOthers(out, names)
 		out.blank()
 	}
-	if l.Bucket != nil {
-		if err := out.writeTo(w); err != nil {
-			return err
-		}
-		return Bucket(w, *l.Bucket, "")
-	}
-	out.textf(0, "--egress NAME shows a bucket in full.")
+	out.textf(0, "producer limit --egress NAME shows a bucket in full.")
 	return out.writeTo(w)
 }
 
-// stopped says why an egress sends nothing; "" if nothing stops it. Of a hold and a
-// cool-down it names the one that ends later.
-func stopped(e view.Egress) string {
-	switch {
-	case e.Hold > 0 && e.Hold >= e.CoolDown:
-		return "; held " + forMore(e.Hold)
-	case e.CoolDown > 0:
-		return "; cooling down " + forMore(e.CoolDown)
+// egress says how an egress stands, in one sentence.
+func egress(e view.Egress) (string, terminal.Colour) {
+	if !e.Bucket {
+		return "no bucket: nobody has asked for a permit yet", terminal.Plain
 	}
-	return ""
+	text := fmt.Sprintf("%s, %d of them of the background, last used %s ago", plural.Of(e.Granted, "permit"), e.Background, Length(e.LastUse))
+	if e.ShareOf > 0 {
+		text += fmt.Sprintf("; %d in the last full %.0f s, %.0f %% of the limit", e.LastMinute, e.ShareOf, 100*e.Share)
+	}
+	stop, colour := stopped(e), terminal.Plain
+	if stop != "" {
+		colour = terminal.Bad
+	}
+	if e.Undeclared {
+		return text + stop + "; NOT DECLARED", terminal.Bad
+	}
+	return text + stop, colour
+}
+
+// stopped says why an egress sends nothing; "" if nothing stops it.
+func stopped(e view.Egress) (text string) {
+	if e.CoolDown > 0 {
+		text = "; COOLING DOWN " + forMore(e.CoolDown) + ", because the mirror asked for it"
+	}
+	if e.Hold > 0 {
+		text += "; HELD " + forMore(e.Hold) + said(e.HeldBy, e.HeldWhy)
+	}
+	return text
+}
+
+// said is who holds an egress, and why.
+func said(by, why string) (text string) {
+	if by != "" {
+		text = " by " + by
+	}
+	if why != "" {
+		text += ": " + why
+	}
+	return text
 }
 
 // standing is the state of the egress in one phrase.

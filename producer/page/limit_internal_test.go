@@ -1,13 +1,18 @@
 package page
 
 import (
+	"bytes"
 	"io"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/terminal"
 )
 
 // busy is a bucket in the middle of a round.
@@ -29,6 +34,7 @@ func TestLimitPage(t *testing.T) {
 	cooling := busy()
 	fresh := busy()
 	held.Hold = 4*time.Minute + 12*time.Second
+	held.Note = ratelimit.Note{By: "ann@ops-1", Why: "the mirror moves to another machine, and asks for quiet"}
 	held.NextIn = 4*time.Minute + 12*time.Second
 	held.LastGrant = 9 * time.Second
 	cooling.CoolDown, cooling.NextIn = 30*time.Second, 30*time.Second
@@ -47,9 +53,13 @@ func TestLimitPage(t *testing.T) {
 	gone.LastGrant = 72 * time.Hour
 	all := []ratelimit.State{busy(), cooling, gone, other}
 	all[1].Egress = "eu-2"
-	declared := job.Egresses{Names: []string{"eu-1", "eu-2"}, By: "p"}
-	goldenPage(t, "limit/list", "Limit", view.LimitOf(all, declared, "eu-1"), Limit)
-	goldenPage(t, "limit/list-unknown", "Limit", view.LimitOf(all, job.Egresses{}, "default"), Limit)
+	declared := job.Egresses{Names: []string{"eu-1", "eu-2", "us-1"}, By: "p"}
+	goldenPage(t, "limit/list", "Egresses", view.EgressesOf(all, declared), Egresses)
+	goldenPage(t, "limit/list-unknown", "Egresses", view.EgressesOf(all, job.Egresses{}), Egresses)
+	goldenPage(t, "limit/list-none", "Egresses", view.EgressesOf(nil, job.Egresses{}), Egresses)
+	var wide bytes.Buffer
+	must.Do(t, Egresses(terminal.Writer{Writer: &wide, Style: terminal.Style{Width: 140}}, view.EgressesOf(all, declared)))
+	commandtest.Golden(t, filepath.Join("testdata", "limit", "list.wide.txt"), wide.String())
 }
 
 // An egress is in use while slots were given within a horizon.

@@ -41,10 +41,10 @@ func TestAPageOfALongHead(t *testing.T) {
 // The buckets of a Redis are listed at any width, whatever their names are.
 func TestLimitListOfLongNames(t *testing.T) {
 	t.Parallel()
-	list := view.Limit{Egresses: []view.Egress{{Egress: strings.Repeat("e", 64), Undeclared: true}, {Egress: "default"}}}
+	list := view.Egresses{Egresses: []view.Egress{{Egress: strings.Repeat("e", 64), Bucket: true, Undeclared: true}, {Egress: "default", Bucket: true}}}
 	for _, width := range []int{1, 40, 66, 80, 140} {
 		var out bytes.Buffer
-		must.Do(t, Limit(terminal.Writer{Writer: &out, Style: terminal.Style{Width: width}}, list))
+		must.Do(t, Egresses(terminal.Writer{Writer: &out, Style: terminal.Style{Width: width}}, list))
 		for _, want := range []string{strings.Repeat("e", 64), "default", "last used"} {
 			if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
 				t.Errorf("at %d columns the list has no %q:\n%s", width, want, out.String())

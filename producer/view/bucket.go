@@ -14,8 +14,11 @@ type Bucket struct {
 
 	NextSlotIn float64 `json:"next_slot_in"`
 	Hold       float64 `json:"hold"`
-	CoolDown   float64 `json:"cool_down"`
-	CoolDowns  int64   `json:"cool_downs"`
+	// HeldBy is who holds the egress, and HeldWhy the reason; "" for unknown.
+	HeldBy    string  `json:"held_by,omitempty"`
+	HeldWhy   string  `json:"held_why,omitempty"`
+	CoolDown  float64 `json:"cool_down"`
+	CoolDowns int64   `json:"cool_downs"`
 
 	Granted   int64   `json:"granted"`
 	Refused   int64   `json:"refused"`
@@ -52,6 +55,8 @@ func BucketOf(s ratelimit.State) Bucket {
 		Horizon:        s.Horizon.Seconds(),
 		NextSlotIn:     s.NextIn.Seconds(),
 		Hold:           s.Hold.Seconds(),
+		HeldBy:         s.Note.By,
+		HeldWhy:        s.Note.Why,
 		CoolDown:       s.CoolDown.Seconds(),
 		CoolDowns:      s.CoolDowns,
 		Granted:        s.Granted,
@@ -71,17 +76,24 @@ func BucketOf(s ratelimit.State) Bucket {
 // share counts only cells that are full and that the bucket has existed for from beginning
 // to end. Anything else would show too small a share. Both results are 0 if there is none.
 func (p Bucket) share() (share, of float64) {
-	over := len(p.Use) - 1
-	cells := min(UseRow, over, int(p.StartedAt/useCell)-1)
+	cells := min(UseRow, len(p.Use)-1, int(p.StartedAt/useCell)-1)
 	if cells < 1 || p.Limit < 1 {
 		return 0, 0
 	}
-	var used int64
-	for _, n := range p.Use[over-cells : over] {
+	p.ShareOf = float64(cells * useCell)
+	return float64(p.used()) / (float64(p.Limit) / p.Window * p.ShareOf), p.ShareOf
+}
+
+// used counts the permits of the last full ShareOf seconds.
+func (p Bucket) used() (used int64) {
+	over := len(p.Use) - 1
+	if over < 0 {
+		return 0
+	}
+	for _, n := range p.Use[over-int(p.ShareOf/useCell) : over] {
 		used += n
 	}
-	of = float64(cells * useCell)
-	return float64(used) / (float64(p.Limit) / p.Window * of), of
+	return used
 }
 
 // UseRow is how many cells of a bucket's use make a minute.

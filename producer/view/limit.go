@@ -1,55 +1,83 @@
 package view
 
 import (
+	"cmp"
+	"slices"
+
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/ratelimit"
 )
 
-// Limit is every bucket in Redis, and the egresses that a producer has declared.
-type Limit struct {
+// Egresses are the egresses that a producer has declared, and every bucket in Redis.
+type Egresses struct {
 	// Declared are the fleet's egresses; empty if none are declared or if that is
 	// unknown.
 	Declared []string `json:"declared,omitempty"`
 	Egresses []Egress `json:"egresses"`
-	// Bucket is that of the own egress, if it has one.
-	Bucket *Bucket `json:"bucket,omitempty"`
 }
 
 // Egress is a bucket in one line. All times are seconds.
 type Egress struct {
-	Egress   string  `json:"egress"`
-	Granted  int64   `json:"granted"`
-	LastUse  float64 `json:"last_use_ago"`
-	Hold     float64 `json:"hold"`
-	CoolDown float64 `json:"cool_down"`
+	Egress string `json:"egress"`
+	// Bucket says that there is one. A declared egress of which nobody has asked for a
+	// permit yet has none, and the figures below are 0.
+	Bucket  bool  `json:"bucket"`
+	Granted int64 `json:"granted"`
+	// Background are those of Granted that went to the background.
+	Background int64   `json:"granted_background"`
+	LastUse    float64 `json:"last_use_ago"`
+	// LastMinute counts the permits of the last full ShareOf seconds, a minute or less in
+	// a young bucket, and Share is the part of the mirror's limit that they took.
+	LastMinute int64   `json:"granted_last"`
+	ShareOf    float64 `json:"share_of"`
+	Share      float64 `json:"share_of_limit"`
+	CoolDown   float64 `json:"cool_down"`
+	Hold       float64 `json:"hold"`
+	HeldBy     string  `json:"held_by,omitempty"`
+	HeldWhy    string  `json:"held_why,omitempty"`
 	// Undeclared says that somebody has sent under it within a day, and that it is
 	// none of the fleet's.
 	Undeclared bool `json:"undeclared,omitempty"`
 }
 
-// LimitOf converts what was read; own is the egress whose bucket is included in full.
-func LimitOf(buckets []ratelimit.State, declared job.Egresses, own string) Limit {
-	l := Limit{Declared: declared.Names, Egresses: make([]Egress, 0, len(buckets))}
-	for _, s := range buckets {
-		l.Egresses = append(l.Egresses, Egress{
-			Egress:     s.Egress,
-			Granted:    s.Granted,
-			LastUse:    s.LastUse().Seconds(),
-			Hold:       s.Hold.Seconds(),
-			CoolDown:   s.CoolDown.Seconds(),
-			Undeclared: s.InUse() && declared.Admit(s.Egress) != nil,
-		})
-		if s.Egress == own {
-			bucket := BucketOf(s)
-			l.Bucket = &bucket
+// EgressesOf lists the buckets that were read, and the declared egresses without one, by
+// name.
+func EgressesOf(buckets []ratelimit.State, declared job.Egresses) Egresses {
+	l := Egresses{Declared: declared.Names, Egresses: make([]Egress, 0, len(buckets))}
+	for i := range buckets {
+		l.Egresses = append(l.Egresses, egressOf(&buckets[i], declared))
+	}
+	for _, name := range declared.Names {
+		if !slices.ContainsFunc(l.Egresses, func(e Egress) bool { return e.Egress == name }) {
+			l.Egresses = append(l.Egresses, Egress{Egress: name})
 		}
 	}
+	slices.SortFunc(l.Egresses, func(a, b Egress) int { return cmp.Compare(a.Egress, b.Egress) })
 	return l
+}
+
+func egressOf(s *ratelimit.State, declared job.Egresses) Egress {
+	b := BucketOf(*s)
+	return Egress{
+		Egress:     s.Egress,
+		Bucket:     true,
+		Granted:    s.Granted,
+		Background: s.Background,
+		LastUse:    s.LastUse().Seconds(),
+		LastMinute: b.used(),
+		ShareOf:    b.ShareOf,
+		Share:      b.Share,
+		CoolDown:   b.CoolDown,
+		Hold:       b.Hold,
+		HeldBy:     b.HeldBy,
+		HeldWhy:    b.HeldWhy,
+		Undeclared: s.InUse() && declared.Admit(s.Egress) != nil,
+	}
 }
 
 // Undeclared lists the egresses that somebody has sent under within a day and that
 // are none of the fleet's.
-func (l Limit) Undeclared() []string {
+func (l Egresses) Undeclared() []string {
 	var names []string
 	for _, e := range l.Egresses {
 		if e.Undeclared {

@@ -202,4 +202,3 @@ func (w Workers) Count(s Standing) (n int) {
 	}
 	return n
 }
-

@@ -29,6 +29,7 @@ var Bodies = map[string]reflect.Type{
 	"Schedule":     reflect.TypeFor[view.Schedule](),
 	"Steered":      reflect.TypeFor[view.Steered](),
 	"Order":        reflect.TypeFor[orderRequest](),
+	"Egresses":     reflect.TypeFor[view.Egresses](),
 	"Workers":      reflect.TypeFor[view.Workers](),
 	"ReplayOrder":  reflect.TypeFor[replayRequest](),
 	"ReplayAnswer": reflect.TypeFor[view.Replay](),

@@ -179,6 +179,22 @@ func (a *API) told(r *http.Request, say func(outcome.Result) (any, error)) (repl
 	return reply{body: body, tag: tag}, err
 }
 
+// egresses answers with the bucket of every egress. What is declared only adds to them.
+func (a *API) egresses(r *http.Request) (reply, error) {
+	if _, err := params(r); err != nil {
+		return reply{}, err
+	}
+	buckets, err := a.cfg.Buckets(r.Context())
+	if err != nil {
+		return reply{}, &problem{kind: unavailable, cause: err}
+	}
+	declared, _, err := a.cfg.Bus.Egresses.Load(r.Context())
+	if err != nil {
+		a.cfg.Log.WarnContext(r.Context(), "the declared egresses cannot be read", "error", err)
+	}
+	return reply{body: view.EgressesOf(buckets, declared)}, nil
+}
+
 // workers answers with the worker processes of the last day.
 func (a *API) workers(r *http.Request) (reply, error) {
 	if _, err := params(r); err != nil {
@@ -225,7 +241,7 @@ func (a *API) undeclared(ctx context.Context) []string {
 		a.cfg.Log.WarnContext(ctx, "the buckets of other egresses cannot be listed", "error", err)
 		return nil
 	}
-	return view.LimitOf(buckets, declared, "").Undeclared()
+	return view.EgressesOf(buckets, declared).Undeclared()
 }
 
 // outcomeRef finds the outcome that a request names by its path and the parameter revision;

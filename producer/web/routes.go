@@ -51,6 +51,7 @@ func (a *API) routes() map[string]map[string]handler {
 		base + "/schedule/resume":                   {http.MethodPost: a.resume},
 		base + "/schedule/now":                      {http.MethodPost: a.now},
 		base + "/workers":                           get(a.workers),
+		base + "/egresses":                          get(a.egresses),
 		base + "/limit":                             get(a.limit),
 	}
 }

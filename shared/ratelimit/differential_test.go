@@ -23,8 +23,8 @@ import (
 // arguments, in the one place each where it looks at them.
 func TestScriptIsDecide(t *testing.T) {
 	t.Parallel()
-	source := replaceOnce(t, ratelimit.ReserveSource, "call('TIME')", "{ ARGV[16], ARGV[17] }")
-	source = replaceOnce(t, source, "redis.pcall('INFO', 'server')", "ARGV[18]")
+	source := replaceOnce(t, ratelimit.ReserveSource, "call('TIME')", "{ ARGV[17], ARGV[18] }")
+	source = replaceOnce(t, source, "redis.pcall('INFO', 'server')", "ARGV[19]")
 	source = replaceOnce(t, walker, "SOURCE", source)
 	for name, on := range map[string]struct {
 		server func(testing.TB) *server
@@ -49,14 +49,14 @@ local function step(KEYS, ARGV)
 SOURCE
 end
 local out = {}
-for at = 1, #ARGV, 20 do
+for at = 1, #ARGV, 21 do
   if ARGV[at] == 'all' then
     redis.call('DEL', KEYS[1])
   elseif ARGV[at] ~= '' then
     redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
   end
   local args = {}
-  for i = 1, 18 do args[i] = ARGV[at + 1 + i] end
+  for i = 1, 19 do args[i] = ARGV[at + 1 + i] end
   out[#out + 1] = { step(KEYS, args), #out % 10 == 9 and redis.call('HGETALL', KEYS[1]) or nil }
 end
 return out`
@@ -98,7 +98,7 @@ func replaceOnce(t *testing.T, text, from, to string) string {
 }
 
 // arguments is how many the script takes.
-const arguments = 15
+const arguments = 16
 
 // walk is one bucket, and a caller, that live through random times.
 type walk struct {
@@ -155,7 +155,7 @@ func (w *walk) step() step {
 	s.args = []any{
 		bit(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
 		in.Epoch, in.NextSlot, in.Now, in.Skew, in.Elapsed,
-		in.Params().String(), in.Hold, in.Right, in.Spacing,
+		in.Params().String(), in.Hold, in.Right, in.Spacing, in.Note,
 		w.clock / 1_000_000, w.clock % 1_000_000, "# Server\r\nrun_id:" + w.run + "\r\n",
 	}
 	w.count(s)
@@ -264,9 +264,13 @@ func (w *walk) request() bucket.Request {
 	if w.random.IntN(200) == 0 {
 		in.Cool = w.random.Int64N(1 << w.random.IntN(30))
 	}
+	if w.random.IntN(400) == 0 {
+		in.Cool = -1
+	}
 	switch w.random.IntN(400) { // a hold is rare, and often ended
 	case 0:
 		in.Hold = w.random.Int64N(1 << w.random.IntN(38))
+		in.Note = []string{"", "one", "two: :ü"}[w.random.IntN(3)]
 	case 1, 2, 3, 4:
 		in.Hold = -1
 	}

@@ -23,7 +23,7 @@ func TestAStopVoidsWhatOthersHold(t *testing.T) {
 		},
 		"hold": func(t *testing.T, s *server) error {
 			t.Helper()
-			_, err := s.operator(t).Hold(t.Context(), stop)
+			_, err := s.operator(t).Hold(t.Context(), stop, ratelimit.Note{})
 			return err
 		},
 	}
@@ -70,10 +70,10 @@ func TestAReleaseIsHeard(t *testing.T) {
 		d, l := s.operator(t), s.limiter(t, quick())
 		s.awaitListener(t)
 		permit(t, l)
-		must.Get(d.Hold(t.Context(), time.Hour))(t)
+		must.Get(d.Hold(t.Context(), time.Hour, ratelimit.Note{}))(t)
 		rested := make(chan error, 1)
 		go func() { rested <- ratelimit.Rest(context.WithoutCancel(t.Context()), l.Limiter, time.Hour) }()
-		must.Get(d.Hold(t.Context(), 2*time.Hour))(t)
+		must.Get(d.Hold(t.Context(), 2*time.Hour, ratelimit.Note{}))(t)
 		select {
 		case <-rested:
 			t.Error("a hold woke a process that waits")
@@ -81,7 +81,7 @@ func TestAReleaseIsHeard(t *testing.T) {
 		}
 		// The notice of a release may come before the other goroutine listens.
 		await(t, "the release", func() bool {
-			if _, err := d.Hold(t.Context(), time.Hour); err != nil {
+			if _, err := d.Hold(t.Context(), time.Hour, ratelimit.Note{}); err != nil {
 				t.Error(err)
 			}
 			if _, err := d.Release(t.Context()); err != nil {

@@ -36,7 +36,7 @@ func TestHoldStopsTheEgress(t *testing.T) {
 		permit(t, there)
 		began := time.Now()
 		for _, length := range []time.Duration{2 * time.Second, 3 * time.Second, 2 * time.Second} {
-			must.Get(d.Hold(t.Context(), length))(t)
+			must.Get(d.Hold(t.Context(), length, ratelimit.Note{}))(t)
 		}
 		if got := state(t, here); got.Hold <= 0 || got.CoolDown != 0 || got.NextIn < got.Hold || got.CoolDowns != 0 {
 			t.Errorf("during a hold State is %+v, want Hold and NextIn to show it, and no cool-down", got)
@@ -67,7 +67,7 @@ func TestReleaseResumes(t *testing.T) {
 			waiters.Go(func() { permit(t, l); served <- struct{}{} })
 		}
 		await(t, "a reservation", func() bool { return state(t, l).Granted > 0 })
-		held := must.Get(d.Hold(t.Context(), time.Hour))(t)
+		held := must.Get(d.Hold(t.Context(), time.Hour, ratelimit.Note{}))(t)
 		if held.Hold < 59*time.Minute {
 			t.Errorf("held for %v, want an hour", held.Hold)
 		}
@@ -95,7 +95,7 @@ func TestHoldOutlivesAnUnknownState(t *testing.T) {
 	l := s.limiter(t, quick())
 	rdb := patient(t, s)
 	permit(t, l)
-	must.Get(d.Hold(t.Context(), time.Hour))(t)
+	must.Get(d.Hold(t.Context(), time.Hour, ratelimit.Note{}))(t)
 	must.Do(t, rdb.HSet(t.Context(), ratelimit.Key("default"), "run", "another").Err())
 	refused := l.Stats().Refused
 	ctx, cancel := context.WithCancel(t.Context())
@@ -115,11 +115,11 @@ func TestHoldIsChecked(t *testing.T) {
 	s := embedded(t)
 	d := s.operator(t)
 	for _, length := range []time.Duration{-time.Second, 0, time.Millisecond, 25 * time.Hour} {
-		if _, err := d.Hold(t.Context(), length); err == nil || !strings.Contains(err.Error(), "want 1s to 24h") {
+		if _, err := d.Hold(t.Context(), length, ratelimit.Note{}); err == nil || !strings.Contains(err.Error(), "want 1s to 24h") {
 			t.Errorf("Hold(%v): %v, want an error that tells the bounds", length, err)
 		}
 	}
-	if _, err := d.Hold(t.Context(), time.Minute); !errors.Is(err, ratelimit.ErrNoBucket) {
+	if _, err := d.Hold(t.Context(), time.Minute, ratelimit.Note{}); !errors.Is(err, ratelimit.ErrNoBucket) {
 		t.Errorf("Hold without a bucket: %v, want ErrNoBucket", err)
 	}
 	if _, err := d.Release(t.Context()); !errors.Is(err, ratelimit.ErrNoBucket) {
@@ -213,7 +213,7 @@ func TestFlowing(t *testing.T) {
 		t.Errorf("Flowing while nobody waits: %v", err)
 	}
 	permit(t, l)
-	must.Get(d.Hold(t.Context(), time.Hour))(t)
+	must.Get(d.Hold(t.Context(), time.Hour, ratelimit.Note{}))(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan struct{})
 	go func() { defer close(gone); _, _ = l.Permit(ctx) }()
@@ -243,7 +243,7 @@ func TestARefusedOrderIsKnown(t *testing.T) {
 	d := s.operator(t)
 	permit(t, s.limiter(t, quick()))
 	must.Do(t, run.Client(t).Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
-	_, err := d.Hold(t.Context(), time.Minute)
+	_, err := d.Hold(t.Context(), time.Minute, ratelimit.Note{})
 	if refused := ratelimit.Refusal(err); refused == nil || strings.Contains(err.Error(), "not known") {
 		t.Errorf("got %v, want the refusal alone", err)
 	}

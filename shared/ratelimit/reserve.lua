@@ -4,7 +4,7 @@
 -- KEYS[1] the hash that holds the bucket (bucket.State.Record).
 -- ARGV    reserve, interval, horizon, tolerance, cool, max_cool; what the process
 --         remembers of its last answer: epoch, next_slot, now, skew, elapsed;
---         then parameters (bucket.Params.String), hold, right, spacing.
+--         then parameters (bucket.Params.String), hold, right, spacing, note.
 -- Lengths and instants are microseconds, exact in a double until the year 2255.
 -- Returns verdict, wait, now, skew, next_slot, epoch; to a process with other
 -- parameters also those in force. A stop or a release is also said on the egress's
@@ -14,7 +14,7 @@ local tolerance, in_cool, max_cool = tonumber(ARGV[4]), tonumber(ARGV[5]), tonum
 local in_epoch, in_next_slot, in_now = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local in_skew, elapsed = tonumber(ARGV[10]), tonumber(ARGV[11])
 local params, in_hold = ARGV[12], tonumber(ARGV[13])
-local right, spacing = tonumber(ARGV[14]), tonumber(ARGV[15])
+local right, spacing, note = tonumber(ARGV[14]), tonumber(ARGV[15]), ARGV[16] or ''
 local cell_length, cells, longest, max_hold = 10000000, 30, 3600000000, 86400000000 -- bucket's constants
 local call, max, min, floor = redis.call, math.max, math.min, math.floor
 
@@ -82,17 +82,23 @@ if in_cool > 0 and cool_until <= now then
   local cools = string.match(call('HGET', KEYS[1], 'cools') or '', '^%d+$') or '0'
   call('HSET', KEYS[1], 'cools', text(tonumber(cools) + 1))
 end
-cool_until = min(max(cool_until, now + in_cool), now + max_cool)
+if in_cool < 0 then
+  cool_until = min(cool_until, now)
+else
+  cool_until = min(max(cool_until, now + in_cool), now + max_cool)
+end
 local hold_until = stored_hold_until
-if in_hold > 0 then
-  hold_until = max(hold_until, clock + in_hold)
-elseif in_hold < 0 then
+if in_hold < 0 then
   hold_until = 0
+  call('HSET', KEYS[1], 'hold_note', '')
+elseif in_hold > 0 and clock + in_hold > hold_until then
+  hold_until = clock + in_hold
+  call('HSET', KEYS[1], 'hold_note', note)
 end
 hold_until = min(hold_until, clock + max_hold)
 if hold_until ~= stored_hold_until or in_hold ~= 0 then call('HSET', KEYS[1], 'hold', text(hold_until)) end
-if in_cool > 0 or in_hold ~= 0 then
-  local void = in_hold < 0 and 0 or max(cool_until, now + hold_until - clock)
+if in_cool ~= 0 or in_hold ~= 0 then
+  local void = (in_cool < 0 or in_hold < 0) and 0 or max(cool_until, now + hold_until - clock)
   -- Where the channel is forbidden, other processes learn it when they ask next.
   redis.pcall('PUBLISH', KEYS[1] .. ':word', text(epoch) .. ':' .. text(now) .. ':' .. text(void))
 end

@@ -49,7 +49,7 @@ func (r record) ask(ctx context.Context, in bucket.Request) (bucket.Reply, error
 	got, err := r.reserve.Run(ctx, r.rdb, []string{key(r.egress)},
 		flag(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
 		in.Epoch, in.NextSlot, in.Now, in.Skew, in.Elapsed,
-		in.Params().String(), in.Hold, in.Right, in.Spacing,
+		in.Params().String(), in.Hold, in.Right, in.Spacing, in.Note,
 	).Int64Slice()
 	if err != nil {
 		return bucket.Reply{}, fmt.Errorf("ratelimit: reserve for egress %s: %w", r.egress, err)

@@ -30,6 +30,8 @@ type State struct {
 	NextIn time.Duration
 	// CoolDown is how long the cool-down has still to run, Hold the hold by hand.
 	CoolDown, Hold time.Duration
+	// Note is what was said with the hold; empty without one.
+	Note Note
 	// Granted, Refused and Restarts count over the whole fleet and the bucket's
 	// life; Restarts are the starts from an unknown state, or with other parameters,
 	// the first included. CoolDowns counts each once, for all who were told.
@@ -129,6 +131,9 @@ func (s *State) describe(kept bucket.State, clock int64) {
 	now := kept.TimeAt(clock)
 	s.CoolDown = micros(max(kept.CoolUntil-now, 0))
 	s.Hold = micros(max(kept.HoldUntil-clock, 0))
+	if s.Hold > 0 {
+		s.Note = parseNote(kept.HoldNote)
+	}
 	s.NextIn = max(micros(max(kept.NextSlot-now, 0)), s.CoolDown, s.Hold)
 	s.Granted = kept.Granted
 	s.Refused = kept.Refused

@@ -46,7 +46,7 @@ func TestTheShippedUsers(t *testing.T) {
 		s := newServer(t, url)
 		l, d := s.limiter(t, quick()), s.operator(t)
 		permit(t, l)
-		if state, err := d.Hold(t.Context(), time.Minute); err != nil || state.Hold <= 0 || state.RunID == "" {
+		if state, err := d.Hold(t.Context(), time.Minute, ratelimit.Note{}); err != nil || state.Hold <= 0 || state.RunID == "" {
 			t.Errorf("a hold: %+v, %v, want one, by a server that tells its run id", state, err)
 		}
 		if _, err := d.Release(t.Context()); err != nil {

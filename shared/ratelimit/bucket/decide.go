@@ -89,17 +89,22 @@ func (s State) restart(run string, now int64, in Request) State {
 // process that still waits asks again within one more.
 const takeoverHorizons = 2
 
-// stop takes down the cool-down and the hold that a request carries.
+// stop takes down the cool-down and the hold that a request carries, or ends them. Ending
+// one moves no slot: the next is still an interval after the last that was granted.
 func (s State) stop(now, clock int64, in Request) State {
 	if in.Cool > 0 && s.CoolUntil <= now {
 		s.Cools++
 	}
-	s.CoolUntil = min(max(s.CoolUntil, now+in.Cool), now+in.MaxCool)
+	if in.Cool < 0 {
+		s.CoolUntil = min(s.CoolUntil, now)
+	} else {
+		s.CoolUntil = min(max(s.CoolUntil, now+in.Cool), now+in.MaxCool)
+	}
 	switch {
-	case in.Hold > 0:
-		s.HoldUntil = max(s.HoldUntil, clock+in.Hold)
 	case in.Hold < 0:
-		s.HoldUntil = 0
+		s.HoldUntil, s.HoldNote = 0, ""
+	case in.Hold > 0 && clock+in.Hold > s.HoldUntil:
+		s.HoldUntil, s.HoldNote = clock+in.Hold, in.Note
 	}
 	s.HoldUntil = min(s.HoldUntil, clock+MaxHold)
 	return s

@@ -10,9 +10,15 @@ import (
 // egress. A cell is "u<n>" with "<index>:<count>".
 const cellField = "u"
 
+// noteField has State.HoldNote. The script writes it and never reads it.
+const noteField = "hold_note"
+
 // Record returns the state as the script writes it.
 func (s State) Record() map[string]string {
 	record := map[string]string{"run": s.Run, "figures": s.Params.String()}
+	if s.HoldNote != "" {
+		record[noteField] = s.HoldNote
+	}
 	for name, number := range numbers(&s) {
 		record[name] = strconv.FormatInt(*number, 10)
 	}
@@ -28,7 +34,7 @@ func (s State) Record() map[string]string {
 // the script writes is an error that names it; the script itself treats such a
 // record as an unknown state.
 func Parse(record map[string]string) (State, error) {
-	s := State{Run: record["run"]}
+	s := State{Run: record["run"], HoldNote: record[noteField]}
 	for name, number := range numbers(&s) {
 		text, found := record[name]
 		if !found {

@@ -37,6 +37,8 @@ type State struct {
 	// HoldUntil is the end of a hold by hand, by the server's clock: people mean a
 	// time of day. Zero or past when there is none.
 	HoldUntil int64
+	// HoldNote is what was said with that hold: who, and why. It decides nothing.
+	HoldNote string
 	// Params are those in force, and LastAsked is when a process that has them last
 	// asked for a slot.
 	Params    Params
@@ -98,11 +100,13 @@ type Request struct {
 	// unnoticed step acts like as much more jitter.
 	Tolerance int64
 	// Cool is how long a cool-down that this process knows of still has to run,
-	// zero for none; MaxCool the longest that is believed.
+	// zero for none; MaxCool the longest that is believed. A negative one ends the
+	// cool-down that is in force: only an operator asks for that.
 	Cool, MaxCool int64
 	// Hold begins a hold of this length, or lengthens one; a negative one ends
-	// it; zero leaves it alone.
+	// it; zero leaves it alone. Note goes with a hold that it begins or lengthens.
 	Hold int64
+	Note string
 
 	// Right makes it a request of the background, which takes what the round leaves;
 	// zero is one of the round. When no slot has gone to the background for this

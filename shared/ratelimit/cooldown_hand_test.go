@@ -1,0 +1,75 @@
+package ratelimit_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// TestEndCoolDownResumes every process at the normal pace, long before the cool-down's own
+// end; a hold beside it stays.
+func TestEndCoolDownResumes(t *testing.T) {
+	t.Parallel()
+	onEach(t, servers, func(t *testing.T, s *server) {
+		d, here, there := s.operator(t), s.limiter(t, quick()), s.limiter(t, quick())
+		permit(t, here)
+		permit(t, there)
+		if _, err := d.EndCoolDown(t.Context()); !errors.Is(err, ratelimit.ErrNotCooling) {
+			t.Errorf("without a cool-down: %v, want ErrNotCooling", err)
+		}
+		coolDown(t, here, 5*time.Minute)
+		must.Get(d.Hold(t.Context(), time.Hour, ratelimit.Note{}))(t)
+		if got := must.Get(d.EndCoolDown(t.Context()))(t); got.CoolDown != 0 || got.Hold <= 0 || got.CoolDowns != 1 {
+			t.Errorf("after the end State is %+v, want the hold alone, and the cool-down counted", got)
+		}
+		must.Get(d.Release(t.Context()))(t)
+		coolDown(t, there, 5*time.Minute)
+		var waiting sync.WaitGroup
+		for _, l := range []*sender{here, there} {
+			refused := l.Stats().Refused
+			waiting.Go(func() { permit(t, l) })
+			await(t, "it is told to ask again later", func() bool { return l.Stats().Refused > refused })
+		}
+		must.Get(d.EndCoolDown(t.Context()))(t)
+		waiting.Wait()                                     // or the test's own time is over
+		saturate(t, []*sender{here, there}, 60, func() {}) // no herd afterwards
+	})
+}
+
+// TestAHoldHasANote of who holds and why: that of the hold that ends last, until it is
+// released.
+func TestAHoldHasANote(t *testing.T) {
+	t.Parallel()
+	onEach(t, servers, func(t *testing.T, s *server) {
+		d, l := s.operator(t), s.limiter(t, quick())
+		permit(t, l)
+		first, second := ratelimit.Note{By: "ann@ops-1", Why: "the mirror moves"}, ratelimit.Note{By: "bob@ops-2"}
+		for _, c := range []struct {
+			length time.Duration
+			note   ratelimit.Note
+			want   ratelimit.Note
+		}{{time.Hour, first, first}, {time.Minute, second, first}, {2 * time.Hour, second, second}} {
+			if got := must.Get(d.Hold(t.Context(), c.length, c.note))(t); got.Note != c.want {
+				t.Errorf("held for %s by %+v: %+v, want %+v", c.length, c.note, got.Note, c.want)
+			}
+		}
+		if got := must.Get(d.Release(t.Context()))(t); got.Note != (ratelimit.Note{}) {
+			t.Errorf("released: %+v, want no note", got.Note)
+		}
+		hostile := ratelimit.Note{By: "a\x1b[2Jb\n" + strings.Repeat("x", 1000), Why: strings.Repeat("ü", 1<<16) + "\xff"}
+		got := must.Get(d.Hold(t.Context(), time.Hour, hostile))(t).Note
+		if len([]rune(got.By)) > ratelimit.MaxBy || len([]rune(got.Why)) > ratelimit.MaxWhy || strings.ContainsAny(got.By+got.Why, "\x1b\n\xff") ||
+			!strings.HasPrefix(got.By, "a [2Jb x") {
+			t.Errorf("a hostile note is %.200q, want it cut and in one line", got)
+		}
+		must.Do(t, patient(t, s).HSet(t.Context(), "limit:{"+ratelimit.DefaultEgress+"}", "hold_note", "no JSON \x1b[2J").Err())
+		if got := state(t, l).Note; got.Why != "no JSON [2J" {
+			t.Errorf("what is no note is shown as %q, want its text", got)
+		}
+	})
+}

@@ -1,0 +1,56 @@
+package ratelimit
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode"
+)
+
+// Note is what an operator says with a hold.
+type Note struct {
+	// By is who holds the egress, such as user@host.
+	By string `json:"by,omitempty"`
+	// Why is the reason; "" for none.
+	Why string `json:"why,omitempty"`
+}
+
+// The longest texts of a note, in characters. Longer ones are cut.
+const (
+	MaxBy  = 100
+	MaxWhy = 200
+)
+
+// encode returns the note as the bucket keeps it.
+func (n Note) encode() string {
+	data, _ := json.Marshal(n.bounded()) // it has two texts, which are valid
+	return string(data)
+}
+
+// parseNote reads a note. Whoever may write to Redis may have written it, so it is cut to its
+// bounds; what is no note is the reason of one.
+func parseNote(text string) (n Note) {
+	if text == "" {
+		return Note{}
+	}
+	if err := json.Unmarshal([]byte(text), &n); err != nil {
+		n = Note{Why: text}
+	}
+	return n.bounded()
+}
+
+func (n Note) bounded() Note { return Note{printable(n.By, MaxBy), printable(n.Why, MaxWhy)} }
+
+// printable is the beginning of a text, in one line and without what controls a terminal.
+func printable(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(text, ""))
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}
