@@ -50,16 +50,11 @@ func limitCommand() *cli.Command {
 			DefaultText: "user@host",
 			Usage:       "`NAME` of who holds the egress with --hold; it is shown with the hold",
 		},
-		&cli.BoolFlag{
+		&cli.StringFlag{
 			Name:     "end-cool-down",
 			Category: groupHand,
 			Sources:  command.Env("end-cool-down"),
-			Usage:    "end the cool-down before the time for which the mirror asked; without --yes it says what that risks, and ends nothing",
-		},
-		&cli.BoolFlag{
-			Name:     "yes",
-			Category: groupHand,
-			Usage:    "confirm --end-cool-down",
+			Usage:    "end the cool-down of `EGRESS` early; it must be the --egress, as confirmation: with \"\" it says what that risks, and ends nothing",
 		},
 	}
 	flags = slices.Concat(flags, lookFlags("find the Redis of the local round that runs on --state"),
@@ -74,7 +69,7 @@ func limitCommand() *cli.Command {
 			"  producer limit --redis redis://redis:6379/0 --egress eu-1\n" +
 			"  producer limit --local --hold 5m --reason \"the mirror moves\"\n" +
 			"  producer limit --local --release\n" +
-			"  producer limit --local --end-cool-down",
+			"  producer limit --local --end-cool-down \"\"",
 		Flags:  append(flags, command.Observability()...),
 		Action: limit,
 	}
@@ -96,7 +91,7 @@ func readLimitRequest(c *cli.Command) (r limitRequest, err error) {
 		egress:  c.String("egress"),
 		hold:    c.Duration("hold"),
 		release: c.Bool("release"),
-		end:     c.Bool("end-cool-down"),
+		end:     c.IsSet("end-cool-down"),
 		note:    ratelimit.Note{By: cmp.Or(c.String("by"), operator()), Why: c.String("reason")},
 	}
 	switch {
@@ -110,8 +105,6 @@ func readLimitRequest(c *cli.Command) (r limitRequest, err error) {
 		return r, command.Usage("--reason has %d characters, want at most %d", utf8.RuneCountInString(r.note.Why), ratelimit.MaxWhy)
 	case utf8.RuneCountInString(r.note.By) > ratelimit.MaxBy:
 		return r, command.Usage("--by has %d characters, want at most %d", utf8.RuneCountInString(r.note.By), ratelimit.MaxBy)
-	case c.Bool("yes") && !r.end:
-		return r, command.Usage("--yes confirms --end-cool-down, which is not given")
 	}
 	r.bucketServers, err = bucketServersOf(c)
 	return r, err
@@ -149,7 +142,7 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return command.Usage("--egress: %w", err)
 	}
-	if r.end && !c.Bool("yes") {
+	if r.end && c.String("end-cool-down") != r.egress {
 		return r.warn(ctx, rdb, operator)
 	}
 	state, err := r.carryOut(ctx, operator)
@@ -172,7 +165,7 @@ func (r limitRequest) warn(ctx context.Context, rdb redis.UniversalClient, opera
 	}
 	return command.Usage("--end-cool-down: the mirror asked egress %s to send nothing for %s more. It may answer whoever does not wait with 429 again, "+
 		"ask for a longer pause, or block the address for everybody behind it. The limit itself is kept. Wait, unless the mirror's operators "+
-		"say that the pause is over; then add --yes", r.egress, page.Length(state.CoolDown.Seconds()))
+		"say that the pause is over; then give --end-cool-down %s", r.egress, page.Length(state.CoolDown.Seconds()), r.egress)
 }
 
 // carryOut sets or releases the hold, if that is asked for, and returns the bucket as

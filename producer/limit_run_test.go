@@ -67,11 +67,11 @@ func TestLimitCommand(t *testing.T) {
 		!strings.Contains(e.stderr, "is not held; it cools down for 9m") {
 		t.Errorf("exit %d, want that the cool-down is named\n%s", e.code, e.stderr)
 	}
-	e = run(t, "producer", "limit", "--redis", redis, "--egress", "by-hand", "--end-cool-down")
+	e = run(t, "producer", "limit", "--redis", redis, "--egress", "by-hand", "--end-cool-down", "other")
 	if got := page("--redis", redis); e.code != 2 || !strings.Contains(e.stderr, "send nothing for 9m") || got.CoolDown < 500 {
 		t.Errorf("exit %d and %+v, want the warning and the cool-down as it was\n%s", e.code, got, e.stderr)
 	}
-	says("The cool-down is ended: nothing stops egress by-hand any more.", "--end-cool-down", "--yes")
+	says("The cool-down is ended: nothing stops egress by-hand any more.", "--end-cool-down", "by-hand")
 	for name, c := range map[string]struct {
 		args []string
 		want []string
@@ -82,9 +82,8 @@ func TestLimitCommand(t *testing.T) {
 		"no egress's name":        {[]string{"--redis", redis, "--egress", "{x}"}, []string{"--egress", `"{x}"`, "letters"}},
 		"a reason for nothing":    {[]string{"--redis", redis, "--reason", "why"}, []string{"--reason", "--hold"}},
 		"a reason too long":       {[]string{"--redis", redis, "--hold", "5s", "--reason", strings.Repeat("x", 201)}, []string{"--reason", "201", "200"}},
-		"no cool-down to end":     {[]string{"--redis", redis, "--egress", "by-hand", "--end-cool-down"}, []string{"by-hand does not cool down"}},
-		"a yes to nothing":        {[]string{"--redis", redis, "--yes"}, []string{"--yes", "--end-cool-down"}},
-		"two orders":              {[]string{"--redis", redis, "--hold", "5s", "--end-cool-down"}, []string{"--end-cool-down excludes"}},
+		"no cool-down to end":     {[]string{"--redis", redis, "--egress", "by-hand", "--end-cool-down", ""}, []string{"by-hand does not cool down"}},
+		"two orders":              {[]string{"--redis", redis, "--hold", "5s", "--end-cool-down", "default"}, []string{"--end-cool-down excludes"}},
 		"a negative hold":         {[]string{"--redis", redis, "--hold", "-5s"}, []string{"--hold -5s", "1s to 24h"}},
 		"a hold of days":          {[]string{"--redis", redis, "--hold", "25h"}, []string{"--hold 25h", "1s to 24h"}},
 		"no length":               {[]string{"--redis", redis, "--hold", "long"}, []string{"long", "--help"}},

@@ -16,7 +16,8 @@ import (
 func TestEndCoolDownResumes(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
-		d, here, there := s.operator(t), s.limiter(t, quick()), s.limiter(t, quick())
+		d := s.operator(t)
+		here, there := s.limiter(t, quick()), s.limiter(t, quick())
 		permit(t, here)
 		permit(t, there)
 		if _, err := d.EndCoolDown(t.Context()); !errors.Is(err, ratelimit.ErrNotCooling) {
