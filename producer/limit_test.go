@@ -28,7 +28,7 @@ func TestOrdersSayWhatIsInForce(t *testing.T) {
 		{
 			"held, and a longer cool-down", limitRequest{hold: time.Second}, time.Second, time.Minute,
 			"Egress eu-1 is held until 2026-06-01T12:00:01Z (1s more). Egress eu-1 stays stopped until 2026-06-01T12:01:00Z (1m0s more): " +
-				"the mirror asked for this cool-down, and no operator can end it.",
+				"the mirror asked for this cool-down (--end-cool-down says what ending it risks).",
 		},
 		{"held, and a shorter cool-down", limitRequest{hold: time.Minute}, time.Minute, time.Second, "Egress eu-1 is held until 2026-06-01T12:01:00Z (1m0s more)."},
 		{"released", limitRequest{release: true}, 0, 0, "The hold is released: nothing stops egress eu-1 now."},
