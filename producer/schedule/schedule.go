@@ -41,7 +41,7 @@ func Cron(expression string, zone *time.Location) (Schedule, error) {
 	}
 	parsed, err := cron.StandardParser().Parse(expression)
 	if err != nil {
-		return Schedule{}, fmt.Errorf("%w (want five fields, such as \"0 */2 * * *\")", err)
+		return Schedule{}, fmt.Errorf("reading the cron expression: %w (want five fields, such as \"0 */2 * * *\")", err)
 	}
 	s := Schedule{cron: parsed, zone: zone}
 	if s.after(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {

@@ -1,6 +1,7 @@
 package schedule_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -140,6 +141,9 @@ func TestRefused(t *testing.T) {
 		if _, err := schedule.Cron(expression, time.UTC); err == nil {
 			t.Errorf("cron %q: want an error", expression)
 		}
+	}
+	if _, err := schedule.Cron("60 * * * *", time.UTC); err == nil || !strings.HasPrefix(err.Error(), "reading the cron expression: ") {
+		t.Errorf("got %v, want an error that says what was read", err)
 	}
 	if _, err := schedule.Every(time.Millisecond); err == nil {
 		t.Error("every millisecond: want an error")

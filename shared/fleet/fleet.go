@@ -156,7 +156,9 @@ func (f *Fleet) Close() error {
 		errs = append(errs, f.Limiter.Close())
 	}
 	if f.redis != nil {
-		errs = append(errs, f.redis.Close())
+		if err := f.redis.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("closing the connections to Redis: %w", err))
+		}
 	}
 	return errors.Join(errs...)
 }
