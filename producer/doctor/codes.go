@@ -11,20 +11,24 @@ import (
 // scripts match them, so a text may change and its code may not.
 type Code string
 
-// The codes, grouped by what they are about.
+// The codes, grouped by what they are about. Most stand for one status. Some are a fault or
+// a warning, by how much is wrong: docs/troubleshoot.md has the limits.
 const (
-	NATSUnreachable    Code = "nats-unreachable"
-	NATSCredentials    Code = "nats-credentials"
-	NATSCertificate    Code = "nats-certificate"
-	NATSVersion        Code = "nats-version"
-	NATSJetStream      Code = "nats-jetstream"
-	NATSPayload        Code = "nats-payload"
-	NATSStorage        Code = "nats-storage"
-	NATSStreams        Code = "nats-streams"
-	NATSServers        Code = "nats-servers"
-	NATSSilent         Code = "nats-silent"
-	NATSSync           Code = "nats-sync"
-	NATSRefuses        Code = "nats-refuses"
+	// The NATS servers, and the account in which the streams are.
+	NATSUnreachable Code = "nats-unreachable"
+	NATSCredentials Code = "nats-credentials"
+	NATSCertificate Code = "nats-certificate"
+	NATSVersion     Code = "nats-version"
+	NATSJetStream   Code = "nats-jetstream"
+	NATSPayload     Code = "nats-payload"
+	NATSStorage     Code = "nats-storage"
+	NATSStreams     Code = "nats-streams"
+	NATSServers     Code = "nats-servers"
+	NATSSilent      Code = "nats-silent"
+	NATSSync        Code = "nats-sync"
+	NATSRefuses     Code = "nats-refuses"
+	// The streams and the workers' consumer. A mismatch is in a setting that JetStream cannot
+	// change in place, drift in one that the next producer sets back.
 	StreamMismatch     Code = "stream-mismatch"
 	StreamDrift        Code = "stream-drift"
 	StreamCopies       Code = "stream-copies"
@@ -34,53 +38,64 @@ const (
 	ConsumerPaused     Code = "consumer-paused"
 	RoundPaused        Code = "round-paused"
 	ConsumerDeliveries Code = "consumer-deliveries"
-	PermissionMissing  Code = "permission-missing"
-	PermissionExcess   Code = "permission-excess"
-	RedisUnreachable   Code = "redis-unreachable"
-	RedisRefuses       Code = "redis-refuses"
-	RedisCertificate   Code = "redis-certificate"
-	RedisPermission    Code = "redis-permission"
-	RedisExcess        Code = "redis-excess"
-	RedisVersion       Code = "redis-version"
-	RedisScripts       Code = "redis-scripts"
-	RedisPolicy        Code = "redis-policy"
-	RedisReplica       Code = "redis-replica"
-	RedisRoundTrip     Code = "redis-round-trip"
-	RedisScan          Code = "redis-scan"
-	LimitFormula       Code = "limit-formula"
-	LimitFigures       Code = "limit-figures"
-	LimitStopped       Code = "limit-stopped"
-	ClocksDiffer       Code = "clocks-differ"
-	FleetEmpty         Code = "fleet-empty"
-	EgressUndeclared   Code = "egress-undeclared"
-	EgressUnreadable   Code = "egress-unreadable"
-	WorkerMissing      Code = "worker-missing"
-	WorkersNone        Code = "workers-none"
-	GrammarsUnusable   Code = "grammars-unusable"
-	GrammarsFigures    Code = "grammars-figures"
-	SandboxLacking     Code = "sandbox-lacking"
-	FileUnreadable     Code = "file-unreadable"
-	FileInvalid        Code = "file-invalid"
-	FileExposed        Code = "file-exposed"
-	MirrorNotAsked     Code = "mirror-not-asked"
-	MirrorUnreachable  Code = "mirror-unreachable"
-	MirrorStatus       Code = "mirror-status"
-	MirrorOverLimit    Code = "mirror-over-limit"
-	MirrorSlow         Code = "mirror-slow"
-	MirrorPlain        Code = "mirror-plain"
-	MirrorCertificate  Code = "mirror-certificate"
-	StateUnusable      Code = "state-unusable"
-	StateSpace         Code = "state-space"
-	NotLookedAt        Code = "not-looked-at"
+	// What the NATS users of both roles may do. Every round works with an excess, but a
+	// stolen credential then opens more than it should.
+	PermissionMissing Code = "permission-missing"
+	PermissionExcess  Code = "permission-excess"
+	// Redis, and the limiter's bucket in it.
+	RedisUnreachable Code = "redis-unreachable"
+	RedisRefuses     Code = "redis-refuses"
+	RedisCertificate Code = "redis-certificate"
+	RedisPermission  Code = "redis-permission"
+	RedisExcess      Code = "redis-excess"
+	RedisVersion     Code = "redis-version"
+	RedisScripts     Code = "redis-scripts"
+	RedisPolicy      Code = "redis-policy"
+	RedisReplica     Code = "redis-replica"
+	RedisRoundTrip   Code = "redis-round-trip"
+	RedisScan        Code = "redis-scan"
+	LimitFormula     Code = "limit-formula"
+	LimitFigures     Code = "limit-figures"
+	LimitStopped     Code = "limit-stopped"
+	// All clocks, and what the whole fleet shows of itself.
+	ClocksDiffer     Code = "clocks-differ"
+	FleetEmpty       Code = "fleet-empty"
+	EgressUndeclared Code = "egress-undeclared"
+	EgressUnreadable Code = "egress-unreadable"
+	WorkerMissing    Code = "worker-missing"
+	WorkersNone      Code = "workers-none"
+	// This machine: what a worker needs here, and the files that were given.
+	GrammarsUnusable Code = "grammars-unusable"
+	GrammarsFigures  Code = "grammars-figures"
+	SandboxLacking   Code = "sandbox-lacking"
+	FileUnreadable   Code = "file-unreadable"
+	FileInvalid      Code = "file-invalid"
+	FileExposed      Code = "file-exposed"
+	// The mirror, by the one request that a run sends.
+	MirrorNotAsked    Code = "mirror-not-asked"
+	MirrorUnreachable Code = "mirror-unreachable"
+	MirrorStatus      Code = "mirror-status"
+	MirrorOverLimit   Code = "mirror-over-limit"
+	MirrorSlow        Code = "mirror-slow"
+	MirrorPlain       Code = "mirror-plain"
+	MirrorCertificate Code = "mirror-certificate"
+	// The directory of local rounds.
+	StateUnusable Code = "state-unusable"
+	StateSpace    Code = "state-space"
+	// A check that could not be made, most often because of another finding (see skipped).
+	NotLookedAt Code = "not-looked-at"
 )
 
+// mend says what to do. A finding without an entry in mends would have no "to fix" line, and
+// Codes would not list it.
 func (c Code) mend() string { return mends()[c] }
 
 // Codes lists all codes by name.
 func Codes() []Code { return slices.Sorted(maps.Keys(mends())) }
 
-// mends says for each code what to do. A test compares the list with
-// docs/troubleshoot.md.
+// mends says for each code what to do. The text is one for the code, so it names no server
+// and no value: the finding's own text does. Where only that text can tell (a certificate
+// fails in many ways), it says so. A test compares the list with docs/troubleshoot.md.
 func mends() map[Code]string { //nolint:funlen // a table
 	return map[Code]string{
 		NATSUnreachable: "start nats-server (deploy/nats has its settings), or correct --nats",

@@ -27,6 +27,8 @@ func (r Redis) buckets(ctx context.Context, rdb *redis.Client) []Finding {
 	if err != nil {
 		return []Finding{warn(RedisScan, "the buckets cannot be listed: %v", err)}
 	}
+	// A first producer declares what its flags say. Until then there is nothing stored to
+	// compare with, and these flags stand in.
 	own := cmp.Or(r.Limit.Egress, ratelimit.DefaultEgress)
 	who := declared.String()
 	if len(declared.Names) == 0 {
@@ -38,6 +40,8 @@ func (r Redis) buckets(ctx context.Context, rdb *redis.Client) []Finding {
 	return judgeEgresses(found, declared, own, who)
 }
 
+// declared reads the fleet's egresses. They are none without --nats, and before a first
+// producer has declared any; neither is an error.
 func (r Redis) declared(ctx context.Context) (job.Egresses, error) {
 	if r.NATS == "" {
 		return job.Egresses{}, nil
@@ -51,7 +55,9 @@ func (r Redis) declared(ctx context.Context) (job.Egresses, error) {
 }
 
 // judgeEgresses compares buckets in use, and the egress of these flags (own), with the
-// fleet's. who says where the fleet's are declared.
+// fleet's. who says where the fleet's are declared. An undeclared egress can go over the
+// limit: if it sends from an address that has a bucket already, each of the two buckets
+// grants the whole limit. A bucket that nobody has used for a day does no harm.
 func judgeEgresses(buckets []ratelimit.State, fleet job.Egresses, own, who string) []Finding {
 	var found []Finding
 	var names []string

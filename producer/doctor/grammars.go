@@ -49,7 +49,7 @@ func Grammars(worker, dir string) Check {
 			return []Finding{fault(SandboxLacking, "%s", said)}
 		case err != nil && ended.ExitCode() == exitUsage:
 			return []Finding{fault(GrammarsUnusable, "%s", said)}
-		case err != nil:
+		case err != nil: // exit code 1: the grammars work, and a score is not the validator's
 			return []Finding{fault(GrammarsFigures, "%s", said)}
 		case unread != nil || found.Languages == 0:
 			return []Finding{fault(GrammarsUnusable, "%s check said %q", worker, stdout.String())}
@@ -58,6 +58,7 @@ func Grammars(worker, dir string) Check {
 	}}
 }
 
+// lastLine is what a command says at its end, where its error is. Earlier lines are its log.
 func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.TrimPrefix(lines[len(lines)-1], "worker: ")

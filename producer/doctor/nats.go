@@ -70,6 +70,7 @@ func (n NATS) writes(ctx context.Context, in jobstream.Inspection) []Finding {
 		return []Finding{unreachable(err)}
 	}
 	defer nc.Close()
+	// A cluster without a leader need not refuse a write: it may never answer.
 	ctx, cancel := context.WithTimeout(ctx, DefaultWait)
 	defer cancel()
 	if err := jobstream.TryWrite(ctx, nc, jobstream.RoleProducer); err != nil {

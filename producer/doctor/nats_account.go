@@ -18,6 +18,8 @@ const (
 // copy that --replicas asks for; 0 asks for none.
 func JudgeAccount(in jobstream.Inspection, replicas int) []Finding {
 	found := fullness("the account's file storage", in.Store, in.StoreLimit)
+	// InUse counts other programs' streams in the account too, so only the missing ones are
+	// added to it.
 	if missing := missing(in); in.StreamLimit > 0 && in.InUse+len(missing) > in.StreamLimit {
 		found = append(found, fault(NATSStreams, "the account may have %s and has %d; %d more %s needed",
 			plural.Of(in.StreamLimit, "stream"), in.InUse, len(missing), plural.Are(len(missing))))

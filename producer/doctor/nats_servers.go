@@ -37,7 +37,8 @@ func askServers(ctx context.Context, address string, files jobstream.Files, wait
 	return jobstream.Servers(ctx, nc)
 }
 
-// JudgeServers judges each server of a cluster; silent are those that have not answered.
+// JudgeServers judges each server of a cluster; silent are those that have not answered. A
+// silent server is a warning: the others answer, so rounds can run without it.
 func JudgeServers(told []jobstream.Server, silent []string) []Finding {
 	var found []Finding
 	for _, s := range told {
@@ -49,6 +50,8 @@ func JudgeServers(told []jobstream.Server, silent []string) []Finding {
 	return found
 }
 
+// judgeNATS judges one server. Its store and its syncs are judged only if it says that it
+// keeps streams. A server that tells only what it tells every client does not say so.
 func judgeNATS(s jobstream.Server) []Finding {
 	var found []Finding
 	if jobstream.Older(s.Version, jobstream.OldestServer) {
@@ -66,6 +69,8 @@ func judgeNATS(s jobstream.Server) []Finding {
 		return found
 	}
 	found = append(found, fullness(s.Name+": the server's file storage", s.Store, s.StoreLimit)...)
+	// A confirmed write may not be lost, even if all machines lose power at once. So copies on
+	// other servers are no substitute for the disk.
 	if !s.SyncAlways {
 		found = append(found, fault(NATSSync, "%s confirms writes up to %s before they are on its disk (sync_interval): "+
 			"if its machine crashes they can be lost, however many copies there are", s.Name, s.SyncInterval))

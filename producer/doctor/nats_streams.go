@@ -16,6 +16,8 @@ func (n NATS) streams(ctx context.Context) []Finding {
 		return []Finding{skipped("NATS server")}
 	}
 	found = JudgeStreams(in, n.Local)
+	// Some missing and some there is another case than none there: somebody has removed them,
+	// or an update has added one.
 	switch missing := missing(in); {
 	case len(found) > 0:
 		return found
@@ -45,7 +47,7 @@ func JudgeStreams(in jobstream.Inspection, local bool) []Finding {
 			found = append(found, warn(StreamCopies, "%s: %d of %d copies are up to date", s.Name, s.Current, s.Replicas))
 		}
 	}
-	if in.Consumer == nil {
+	if in.Consumer == nil { // a producer makes it when it starts
 		return found
 	}
 	return append(found, judgeConsumer(*in.Consumer, local)...)
@@ -61,7 +63,7 @@ func judgeConsumer(c jobstream.InspectedConsumer, local bool) []Finding {
 	case c.Paused:
 		found = append(found, fault(ConsumerPaused, "consumer %s is paused: no worker gets a job", job.Consumer))
 	}
-	if c.Filter != "" && !local {
+	if c.Filter != "" && !local { // workers would never see the jobs of any other round
 		found = append(found, fault(ConsumerFilter, "consumer %s hands out only %s", job.Consumer, c.Filter))
 	}
 	if c.MaxDeliver > 0 && c.MaxDeliver <= job.MaxFailures {

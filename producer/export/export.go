@@ -42,7 +42,7 @@ func (r Rounds) Write(stored io.Reader) (head outcome.Result, err error) {
 			continue
 		}
 		encoder := json.NewEncoder(place) // streams: a row is written when it is made
-		encoder.SetEscapeHTML(false)
+		encoder.SetEscapeHTML(false)      // no browser reads this, and titles stay readable
 		writers[kind] = encoder.Encode
 	}
 	var rows *maker

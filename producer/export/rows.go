@@ -21,27 +21,36 @@ const (
 // Kinds are all kinds.
 func Kinds() []Kind { return []Kind{Miners, Pulls, Issues, Rewards} }
 
-// heading begins every row.
+// heading begins every row. Round, revision and uid are the key of a row in a database; a
+// pull request or an issue adds its repository and number. The kind is no column of CSV, where
+// a file has rows of one kind.
 type heading struct {
 	Kind     Kind      `csv:"-"         json:"kind"`
 	Round    string    `json:"round"`
-	Revision int       `json:"revision"`
-	AsOf     time.Time `json:"as_of"`
+	Revision int       `json:"revision"` // from 1; a replay makes the next one
+	AsOf     time.Time `json:"as_of"`    // the instant that all scores of the round refer to
 	UID      int       `json:"uid"`
 }
+
+// The fields of the row types are the columns, in this order (see columns). docs/export.md
+// describes each column. Published names do not change, so some differ from the field's.
 
 // minerRow is one miner. The numbers of a miner that failed a rule are 0.
 type minerRow struct {
 	heading
 
 	Hotkey   string `json:"hotkey"`
-	GitHubID string `json:"github_id"`
+	GitHubID string `json:"github_id"` // "0" for a miner that failed before its id was looked up
 	// Failed is why the miner takes no part, "" if it does.
-	Failed           string  `json:"failed"`
-	FromStored       bool    `json:"from_stored"`
-	FetchFailed      bool    `json:"fetch_failed"`
-	IssuesFailed     bool    `json:"issues_failed"`
-	IssuesIncomplete bool    `json:"issues_incomplete"`
+	Failed string `json:"failed"`
+	// What stands in or is missing. FromStored: the pull requests are those of the stored
+	// evaluation. FetchFailed and IssuesFailed: they could not be listed. IssuesIncomplete:
+	// the score of a solving pull request could not be obtained.
+	FromStored       bool `json:"from_stored"`
+	FetchFailed      bool `json:"fetch_failed"`
+	IssuesFailed     bool `json:"issues_failed"`
+	IssuesIncomplete bool `json:"issues_incomplete"`
+	// Sums over all repositories. Eligible says whether pull requests earn at all.
 	Eligible         bool    `json:"is_eligible"`
 	MergedPRs        int     `json:"merged_prs"`
 	OpenPRs          int     `json:"open_prs"`
@@ -50,7 +59,7 @@ type minerRow struct {
 	Credibility      float64 `json:"credibility"`
 	BaseScore        float64 `json:"base_total_score"`
 	Score            float64 `json:"total_score"`
-	Collateral       float64 `json:"total_collateral_score"`
+	Collateral       float64 `json:"total_collateral_score"` // held back for open pull requests; Score is less by it
 	TokenScore       float64 `json:"total_token_score"`
 	Nodes            int     `json:"total_nodes_scored"`
 	IssueEligible    bool    `json:"is_issue_eligible"`
@@ -60,7 +69,7 @@ type minerRow struct {
 	OpenIssues       int     `json:"open_issues"`
 	IssueCredibility float64 `json:"issue_credibility"`
 	IssueScore       float64 `json:"issue_discovery_score"`
-	Reward           float64 `json:"reward"`
+	Reward           float64 `json:"reward"` // the part of the emission, 0 to 1
 }
 
 // pullRow is one pull request, loaded or dropped.
@@ -69,14 +78,15 @@ type pullRow struct {
 
 	Repository string     `json:"repository"`
 	Number     int        `json:"number"`
-	Title      string     `json:"title"`
+	Title      string     `json:"title"` // a stranger's text
 	State      string     `json:"state"`
 	CreatedAt  *time.Time `json:"created_at"`
 	MergedAt   *time.Time `json:"merged_at"`
 	// Dropped is the rule by which the pull request does not count; "" if it counts.
 	// Reason is the code that explains its base score.
-	Dropped         string  `json:"dropped"`
-	Reason          string  `json:"reason"`
+	Dropped string `json:"dropped"`
+	Reason  string `json:"reason"`
+	// Scored is false when docs/rules/scoring.md#base-score left the pull request unscored.
 	Scored          bool    `json:"scored"`
 	BaseScore       float64 `json:"base_score"`
 	TokenScore      float64 `json:"token_score"`
@@ -85,7 +95,7 @@ type pullRow struct {
 	LeafCount       int     `json:"leaf_count"`
 	LeafScore       float64 `json:"leaf_score"`
 	Nodes           int     `json:"total_nodes_scored"`
-	Label           string  `json:"label"`
+	Label           string  `json:"label"` // the one that decides LabelFactor; "" for none
 	IssueFactor     float64 `json:"issue_multiplier"`
 	LabelFactor     float64 `json:"label_multiplier"`
 	DecayFactor     float64 `json:"time_decay_multiplier"`
@@ -141,7 +151,8 @@ func (k *maker) heading(kind Kind, uid int) heading {
 	return heading{kind, k.round.Round, k.round.Revision, k.round.AsOf.UTC(), uid}
 }
 
-// rows writes each row of a kind that a miner has.
+// rows writes each row of a kind that a miner has. A miner has one row of miners and of
+// rewards, even if it failed, and any number of the others.
 func (k *maker) rows(kind Kind, m *scoring.MinerOutcome, write func(any) error) error {
 	switch kind {
 	case Miners:
@@ -190,12 +201,14 @@ func (k *maker) miner(m *scoring.MinerOutcome) minerRow {
 
 func (k *maker) reward(m *scoring.MinerOutcome) rewardRow {
 	row := rewardRow{heading: k.heading(Rewards, m.UID), Hotkey: m.Hotkey, Reward: k.rewards[m.UID]}
-	if k.round.Outcome.Sum != 0 {
+	if k.round.Outcome.Sum != 0 { // JSON has no word for NaN
 		row.Share = row.Reward / k.round.Outcome.Sum
 	}
 	return row
 }
 
+// pulls writes the loaded pull requests, then the dropped ones. A rule drops a pull request
+// before its files are fetched, so the outcome has only its name, its state and the rule.
 func (k *maker) pulls(m *scoring.MinerOutcome, write func(any) error) error {
 	for i := range m.PullRequests {
 		p := &m.PullRequests[i]
@@ -246,6 +259,8 @@ func (k *maker) pulls(m *scoring.MinerOutcome, write func(any) error) error {
 	return nil
 }
 
+// issues writes every issue that was judged. The outcome has judgements and scores in two
+// lists, because not every issue scores. Repository and number join the two.
 func (k *maker) issues(m *scoring.MinerOutcome, write func(any) error) error {
 	type name struct {
 		repository string

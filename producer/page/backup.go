@@ -10,7 +10,8 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// Backup prints what a backup to a directory contains.
+// Backup prints what a backup to a directory contains. The score cache is in the list only
+// if --scores asked for it.
 func Backup(w io.Writer, t backup.Manifest, dir string) error {
 	if err := writeStreams(w, t.Streams); err != nil {
 		return err
@@ -24,6 +25,7 @@ func Backup(w io.Writer, t backup.Manifest, dir string) error {
 
 // writeStreams lists the streams of a backup.
 func writeStreams(w io.Writer, streams []backup.Stream) error {
+	// A stream's name is not cut, so that it can be given to the nats command as it stands.
 	table := terminal.Table{Columns: []terminal.Column{{Title: "STREAM", Text: true, Whole: true}, {Title: "MESSAGES"}, {Title: "SIZE"}}}
 	for i := range streams {
 		s := &streams[i]
@@ -44,7 +46,8 @@ func sized(bytes int64) string {
 	return fmt.Sprintf("%.1f %s", size, units[0])
 }
 
-// Restored prints what was restored from a directory.
+// Restored prints what was restored from a directory. The notes are no errors. They name
+// what a former restore had already written, and what changed while the backup was taken.
 func Restored(w io.Writer, r backup.Restored, dir string) error {
 	if err := writeStreams(w, r.Streams); err != nil {
 		return err
@@ -55,6 +58,8 @@ func Restored(w io.Writer, r backup.Restored, dir string) error {
 	if len(r.Present) > 0 {
 		p.textf(0, "note: these already existed, with the same content as in the backup: %s", strings.Join(r.Present, ", "))
 	}
+	// Each stream's snapshot has its own instant. producer/backup/doc.go says why rounds
+	// that change during a backup are left out or opened again.
 	if len(r.Forgotten) > 0 {
 		p.textf(0, "note: these rounds were begun or removed while the backup was taken, and are not in it: %s",
 			strings.Join(r.Forgotten, ", "))

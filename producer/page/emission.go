@@ -36,7 +36,7 @@ func renderRepository(p *page, r *view.RepositoryPath) {
 		p.textf(4, "maintainers: cut %s, %s among %s; %s",
 			brief(r.MaintainerCut), brief(r.MaintainerCarveOut), plural.Of(r.Maintainers, "miner"), mine)
 	}
-	if !r.Active {
+	if !r.Active { // the maintainers' cut is paid all the same
 		p.textf(4, "nobody scores here: nothing is paid, %s is recycled", brief(r.RecycledAmount))
 		return
 	}

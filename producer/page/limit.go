@@ -62,6 +62,7 @@ func Egresses(w io.Writer, l view.Egresses) error {
 		out.textf(2, "The egresses that the fleet has declared are unknown: give --nats, once a producer has started.")
 	}
 	out.blank()
+	// A very long name may not push all columns out: it takes half of the page at most.
 	width := 0
 	for _, e := range l.Egresses {
 		width = max(width, min(len(e.Egress), out.width/2))
@@ -160,6 +161,7 @@ func (p bucket) last() string {
 // The last cell is still being counted, so it gets a line of its own.
 func (p bucket) renderUse(out *page) {
 	end := len(p.Use) - 1 // the running cell stands alone
+	// The oldest cells are left out if they do not fill a minute.
 	for first := end % view.UseRow; first < end; first += view.UseRow {
 		var row strings.Builder
 		for _, n := range p.Use[first : first+view.UseRow] {
@@ -188,6 +190,7 @@ func in(seconds float64) string {
 	return "in " + Length(seconds)
 }
 
+// forMore says how long a hold or a cool-down still lasts.
 func forMore(seconds float64) string {
 	if seconds <= 0 {
 		return "none"
@@ -195,6 +198,8 @@ func forMore(seconds float64) string {
 	return "for " + Length(seconds) + " more"
 }
 
+// runID prints the id that Redis takes at each start. The bucket begins anew when the id
+// changes, because a restart may have lost its last writes. A server may hide the id.
 func runID(id string) string {
 	if id == "" {
 		return "tells no run id"

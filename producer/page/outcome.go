@@ -11,7 +11,8 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// maxNamed is how many discrepancies a page names one by one.
+// maxNamed is how many discrepancies a page names one by one. A lost bucket can have one for
+// each miner, and the first few show which bucket it is.
 const maxNamed = 20
 
 // Outcome prints a round's outcome, who signed it, and an audit of what is stored now.
@@ -28,7 +29,8 @@ func Outcome(w io.Writer, a view.Outcome) error {
 	return p.writeTo(w)
 }
 
-// signature says which key has signed an outcome, and whether that was verified.
+// signature says which key has signed an outcome, and whether that was verified. With
+// --verify-key an outcome that none of its keys has signed is refused where it is read.
 func signature(by string, verified bool) string {
 	switch {
 	case by == "":
@@ -40,7 +42,8 @@ func signature(by string, verified bool) string {
 }
 
 // printAudit prints the audit's sum, names each harmful discrepancy, and counts the
-// harmless ones by kind.
+// harmless ones by kind. A crash or a lost lease leaves harmless ones, and nothing is lost
+// or counted twice by them.
 func printAudit(p *page, a audit.Report) {
 	colour := terminal.Plain
 	if !a.Holds() {

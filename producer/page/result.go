@@ -66,6 +66,7 @@ func minersTable(r outcome.Result) terminal.Table {
 		{Title: "UID"}, {Title: "GITHUB ID"}, {Title: "MERGED"}, {Title: "OPEN"}, {Title: "CLOSED"}, {Title: "CRED"}, {Title: "SCORE"},
 		{Title: "ISSUES"}, {Title: "REWARD"}, {Title: "NOTE", Text: true, Below: true},
 	}}
+	// The outcome keeps these in lists of their own; uid is the key of all of them.
 	rewards := map[int]float64{}
 	for _, reward := range r.Outcome.Rewards {
 		rewards[reward.UID] = reward.Reward
@@ -138,6 +139,8 @@ func lacks(missing []job.Missing) string {
 // on. Requests are a minimum if attempts died before they could report theirs.
 func printJobs(w io.Writer, r outcome.Result) error {
 	p := newPage(w)
+	// Unsettled pull requests are scored, from an answer that the mirror may still change.
+	// The next round asks for them again.
 	cached := ""
 	if r.Cached > 0 {
 		cached = ", " + plural.Of(r.Cached, "pull request") + " from the cache"
@@ -192,7 +195,7 @@ func printJobs(w io.Writer, r outcome.Result) error {
 	for _, standIn := range r.StandIns {
 		p.painted(terminal.Warn, func() { p.textf(0, "stand-in: miner %d: %s", standIn.UID, standIn) })
 	}
-	for _, m := range r.Malformed {
+	for _, m := range r.Malformed { // without a colour: the validator skips them too
 		p.textf(0, "malformed: miner %d, skipped %s", m.UID, skipped(m.Items))
 	}
 	for _, l := range r.FailedLookUps {

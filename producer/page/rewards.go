@@ -10,7 +10,8 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// share is a reward's part of the sum of all; 0 if the sum is.
+// share is a reward's part of the sum of all rewards, which may be less than 1 (see
+// summed). If the sum is 0, the share is 0 and not the NaN of a division by 0.
 func share(reward, sum float64) float64 {
 	if sum == 0 {
 		return 0
@@ -22,7 +23,7 @@ func share(reward, sum float64) float64 {
 func Rewards(w io.Writer, l view.Rewards) error {
 	p := newPage(w)
 	p.titlef("Round "+l.Round, fmt.Sprintf("as of %s, revision %d", l.AsOf.Format(instantLayout), l.Revision))
-	if l.Due == nil {
+	if l.Due == nil { // a round of the schedule needs no such line
 		p.textf(0, "%s", origin(time.Time{}))
 	}
 	if !l.Complete {
@@ -32,6 +33,7 @@ func Rewards(w io.Writer, l view.Rewards) error {
 	if err := p.writeTo(w); err != nil {
 		return err
 	}
+	// Nine decimals are for reading, not for setting weights: --json has every digit.
 	table := terminal.Table{Columns: []terminal.Column{{Title: "UID"}, {Title: "HOTKEY", Text: true}, {Title: "REWARD"}, {Title: "SHARE"}}}
 	for i, reward := range l.Rewards {
 		table.Add(strconv.Itoa(l.UIDs[i]), l.Hotkeys[i], fmt.Sprintf("%.9f", reward), fmt.Sprintf("%.4f %%", 100*share(reward, l.Sum)))

@@ -30,7 +30,8 @@ func stand(s *view.Summary) terminal.Cell {
 	return terminal.Cell{Text: "incomplete", Colour: terminal.Bad}
 }
 
-// Rounds prints a line for each round.
+// Rounds prints a line for each round, the latest first. A round's name is not cut, because
+// it is an argument of other commands.
 func Rounds(w io.Writer, l view.List) error {
 	if len(l.Rounds) == 0 {
 		return errors.Join(writeLine(w, "There is no round yet."), warmUp(w, l.WarmUp), schedule(w, l.Schedule, time.Now()))
@@ -40,7 +41,7 @@ func Rounds(w io.Writer, l view.List) error {
 		{Title: "STATE", Text: true, Whole: true},
 		{Title: "DONE"}, {Title: "DEAD"}, {Title: "DEGR"}, {Title: "REV"}, {Title: "TOOK"},
 	}}
-	counted := func(n int, colour terminal.Colour) terminal.Cell {
+	counted := func(n int, colour terminal.Colour) terminal.Cell { // a 0 is no reason to look
 		if n == 0 {
 			colour = terminal.Plain
 		}
@@ -48,7 +49,7 @@ func Rounds(w io.Writer, l view.List) error {
 	}
 	for i := range l.Rounds {
 		r := &l.Rounds[i]
-		took := ""
+		took := "" // not known before the first outcome
 		if r.Seconds != nil {
 			took = brisk(*r.Seconds)
 		}
@@ -74,7 +75,8 @@ func warmUp(w io.Writer, up *view.WarmUp) error {
 // WarmedUp prints how a warm-up ended.
 func WarmedUp(w io.Writer, up view.WarmUp) error { return writeLine(w, WarmUp(up)) }
 
-// WarmUp is a line on how a warm-up stands.
+// WarmUp is a line on how a warm-up stands. A producer stores the reason when it ends a
+// warm-up. If a warm-up's time is over and no reason is stored, its producer has died.
 func WarmUp(up view.WarmUp) string {
 	ahead := "by hand"
 	if up.Turn != nil {
