@@ -35,7 +35,9 @@ type builder struct {
 	origins map[string]origin // of the languages to be built
 }
 
-// build builds the directory. It does nothing if the directory is up to date.
+// build builds the directory. It does nothing if the directory is up to date. It works in a
+// directory beside the output, because only within one file system can a rename put the
+// result in place as a whole.
 func (b *builder) build(ctx context.Context) error {
 	//nolint:gosec // read by whatever user runs the workers, as the output itself
 	if err := os.MkdirAll(filepath.Dir(b.out), 0o755); err != nil {
@@ -46,6 +48,7 @@ func (b *builder) build(ctx context.Context) error {
 		return err
 	}
 	defer release()
+	// No other build has the lock, so all remains that recover finds are a dead build's.
 	if err := b.recover(); err != nil {
 		return err
 	}
@@ -83,6 +86,7 @@ func partial(m *manifest.Manifest, dir string) *manifest.Manifest {
 	if !intact(m.Runtime) || m.Runtime.Sources != manifest.RuntimeSources() {
 		m.Runtime = manifest.Object{}
 	}
+	// A directory without its licences may not be handed on, so nothing of it is kept.
 	if slices.ContainsFunc(m.Licenses, func(name string) bool {
 		_, err := os.Stat(filepath.Join(dir, name))
 		return err != nil
@@ -106,6 +110,8 @@ func (b *builder) stale() []string {
 	return stale
 }
 
+// rebuild builds everything that is stale into the stage, takes over the rest, and installs
+// the stage. Until then the old directory stays as it is, and workers can use it.
 func (b *builder) rebuild(ctx context.Context) error {
 	if err := b.tools(ctx); err != nil {
 		return err
@@ -138,6 +144,7 @@ func (b *builder) rebuild(ctx context.Context) error {
 	if err := b.licenses(); err != nil {
 		return err
 	}
+	// The last point at which a signal leaves the old directory.
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("stopped: %w", err)
 	}

@@ -21,6 +21,8 @@ import (
 // ours is the directory of our own C sources.
 func (b *builder) ours() string { return filepath.Join(b.work, "ours") }
 
+// writeOurs writes our C sources into the work directory. They are embedded in this program,
+// so a build needs no checkout.
 func (b *builder) writeOurs() error {
 	sources, err := manifest.WalkSources()
 	if err != nil {
@@ -34,6 +36,8 @@ func (b *builder) writeOurs() error {
 	return nil
 }
 
+// compileRuntime compiles our walk and the parser's runtime as one unit: walk.c includes the
+// runtime's sources, from lib/src.
 func (b *builder) compileRuntime(ctx context.Context) error {
 	lib := filepath.Join(b.unpacked(manifest.Core), "tree_sitter/core/lib")
 	args := append(runtimeFlags(), "-I"+filepath.Join(lib, "src"), "-I"+filepath.Join(lib, "include"), filepath.Join(b.ours(), "walk.c"))
@@ -43,7 +47,8 @@ func (b *builder) compileRuntime(ctx context.Context) error {
 	return b.compile(ctx, &b.made.Runtime, args)
 }
 
-// sources is the directory of a language's parser.
+// sources is the directory of a language's parser. docs/rules/grammars.md#sources has the
+// layout of the packages.
 func (b *builder) sources(language string) string {
 	if language == manifest.CSharpLanguage {
 		return filepath.Join(b.unpacked(manifest.CSharp), "src")
@@ -51,6 +56,8 @@ func (b *builder) sources(language string) string {
 	return filepath.Join(b.unpacked(manifest.Pack), "parsers", language, "src")
 }
 
+// sourceSize is the size of a language's parser in bytes. It stands for the time that
+// compiling takes: parsers have from 16 kB to 58 MB.
 func (b *builder) sourceSize(language string) int64 {
 	info, err := os.Stat(filepath.Join(b.sources(language), "parser.c"))
 	if err != nil {
@@ -59,6 +66,9 @@ func (b *builder) sourceSize(language string) int64 {
 	return info.Size()
 }
 
+// compileGrammar compiles one grammar and describes it for the manifest. What the manifest
+// says of the sources is read from the files that are compiled, not from the package's
+// description.
 func (b *builder) compileGrammar(ctx context.Context, language string) (manifest.Grammar, error) {
 	src := b.sources(language)
 	from := b.origins[language]
@@ -77,12 +87,14 @@ func (b *builder) compileGrammar(ctx context.Context, language string) (manifest
 		return g, fmt.Errorf("grammar %s: %w", language, err)
 	}
 	g.File, g.Recipe = language+".so", grammarRecipe(language)
+	// -include puts our header before everything else: it replaces malloc and <ctype.h> for
+	// the grammar alone. scanner.h says why.
 	args := append(grammarFlags(), "-include", filepath.Join(b.ours(), manifest.ScannerHeader), "-I"+src)
 	if language == manifest.CSharpLanguage {
 		args = append(args, "-I"+b.sources(headersOf))
 	}
 	args = append(args, filepath.Join(src, "parser.c"))
-	if scanner := filepath.Join(src, "scanner.c"); exists(scanner) {
+	if scanner := filepath.Join(src, "scanner.c"); exists(scanner) { // a simple grammar has none
 		args = append(args, scanner)
 	}
 	if err := b.compile(ctx, &g.Object, args); err != nil {
@@ -96,7 +108,7 @@ func (b *builder) compile(ctx context.Context, o *manifest.Object, args []string
 	target := filepath.Join(b.stage, o.File)
 	args = slices.Concat(commonFlags(), args, []string{"-o", target})
 	if output, err := exec.CommandContext(ctx, b.cc, args...).CombinedOutput(); err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil { // the compiler was killed: its output would look like an error of the source
 			return fmt.Errorf("stopped: %w", ctx.Err())
 		}
 		return fmt.Errorf("compiling %s with %s: %w\n%s", o.File, b.cc, err, bytes.TrimSpace(output))
@@ -106,9 +118,11 @@ func (b *builder) compile(ctx context.Context, o *manifest.Object, args []string
 	return err
 }
 
+// abiLine is how a generated parser states its ABI, among its first definitions.
 var abiLine = regexp.MustCompile(`(?m)^#define LANGUAGE_VERSION (\d+)$`)
 
-// The language ABIs that the runtime takes.
+// The language ABIs that the runtime takes: TREE_SITTER_MIN_COMPATIBLE_LANGUAGE_VERSION and
+// TREE_SITTER_LANGUAGE_VERSION of tree-sitter 0.24.0.
 const (
 	oldestABI = 13
 	newestABI = 14
@@ -121,7 +135,7 @@ func grammarABI(parser string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("opening the parser: %w", err)
 	}
-	head := make([]byte, 4096)
+	head := make([]byte, 4096) // the line is within the first 400 bytes of every parser
 	n, err := f.Read(head)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return 0, fmt.Errorf("reading the parser: %w", err)
@@ -138,7 +152,9 @@ func grammarABI(parser string) (int, error) {
 }
 
 // digestSources is the SHA-256 over the names and bytes of all files from which a grammar is
-// compiled.
+// compiled. WalkDir goes in the order of names, so the digest is the same on every machine.
+// The names are relative to the grammar, because the work directory has another name in
+// every build.
 func (b *builder) digestSources(language string) (string, error) {
 	root := filepath.Dir(b.sources(language))
 	h := sha256.New()
@@ -154,6 +170,7 @@ func (b *builder) digestSources(language string) (string, error) {
 		if err != nil {
 			return fmt.Errorf("naming a source: %w", err)
 		}
+		// The length keeps the end of one file apart from the beginning of the next.
 		fmt.Fprintf(h, "%s %d\n", filepath.ToSlash(name), len(data))
 		h.Write(data)
 		return nil

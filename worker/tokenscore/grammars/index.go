@@ -50,6 +50,7 @@ func find(ctx context.Context, client *http.Client, index string, p manifest.Pac
 	}
 	for _, found := range links(page) {
 		link, err := base.Parse(found)
+		// An address may be relative, and may have a hash behind it (#sha256=…).
 		if err == nil && path.Base(link.Path) == p.File {
 			return link, nil
 		}
@@ -71,6 +72,7 @@ func links(page []byte) []string {
 		}
 		return found
 	}
+	// Not every index answers in JSON: private mirrors of PyPI often have only the page.
 	tokens := html.NewTokenizer(strings.NewReader(string(page)))
 	for kind := tokens.Next(); kind != html.ErrorToken; kind = tokens.Next() {
 		for _, attribute := range tokens.Token().Attr {

@@ -67,7 +67,9 @@ func (b *builder) recover() error {
 	return nil
 }
 
-// install writes the manifest, as the last file, and moves the stage into place.
+// install writes the manifest, as the last file, and moves the stage into place. Go has no
+// portable call that exchanges two directories. So there are two renames, and between them
+// there is no output: recover puts the old one back if a build dies there.
 func (b *builder) install() error {
 	b.made.Version = manifest.Version
 	var text bytes.Buffer

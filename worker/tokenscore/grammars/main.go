@@ -22,13 +22,15 @@ func main() {
 	os.Exit(code)
 }
 
+// run is the command, and returns its exit code (see the package's documentation). It uses
+// package flag and not the product's own command line: this is a tool of the build.
 func run(ctx context.Context, args []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("grammars", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	b := builder{log: stderr, progress: &progress{out: stderr, terminal: atTerminal(stderr)}}
 	flags.StringVar(&b.out, "out", "", "directory to build; replaced as a whole")
 	flags.StringVar(&b.cache, "sources", cacheDir(), "directory that keeps the downloads; $MIRRORFLEET_SOURCES is its default")
-	// Its default may hold a password, and would be printed if it stood here.
+	// PIP_INDEX_URL may hold a password. As the flag's default, --help would print it.
 	flags.StringVar(&b.index, "index", "", "package index; $PIP_INDEX_URL is its default, or PyPI")
 	flags.StringVar(&b.cc, "cc", compiler(), "C compiler; $CC is its default")
 	flags.IntVar(&b.jobs, "jobs", runtime.NumCPU(), "compilers at once")
@@ -42,7 +44,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "grammars: want --out DIR, --sources DIR where there is no home directory, --jobs of at least 1, and nothing else")
 		return 2
 	}
-	b.out = filepath.Clean(b.out)
+	b.out = filepath.Clean(b.out) // filepath.Dir("DIR/") would be DIR itself, which is replaced
 	if b.index == "" {
 		b.index = indexURL()
 	}

@@ -20,6 +20,7 @@ func (b *builder) tools(ctx context.Context) error {
 	return nil
 }
 
+// hint chooses the command that installs a tool on this system.
 func hint(linux, darwin string) string {
 	if runtime.GOOS == "darwin" {
 		return "`" + darwin + "`"

@@ -58,6 +58,7 @@ func packFilter(languages []string) func(path string) bool {
 	}
 }
 
+// isSource says whether a compiler may read a file. .inc is a usual name for included tables.
 func isSource(path string) bool {
 	switch filepath.Ext(path) {
 	case ".c", ".h", ".inc":
@@ -92,6 +93,7 @@ func (b *builder) unpack(ctx context.Context, p manifest.Package, wanted func(pa
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.File, err)
 		}
+		// The top directory of an archive is named after the version; the paths here are not.
 		_, path, _ := strings.Cut(header.Name, "/")
 		if header.Typeflag != tar.TypeReg || !filepath.IsLocal(path) || !wanted(path) {
 			continue
@@ -103,6 +105,8 @@ func (b *builder) unpack(ctx context.Context, p manifest.Package, wanted func(pa
 	return fmt.Errorf("unpacking %s: %w", p.File, ctx.Err())
 }
 
+// writeFile writes a file and the directories above it. It syncs nothing: a build that a
+// power cut ends is found damaged by its digests, and is built again.
 func writeFile(path string, from io.Reader) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("making a directory: %w", err)
