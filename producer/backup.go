@@ -35,6 +35,7 @@ func backupCommand() *cli.Command {
 				Usage:    "include the cache of token scores; without it the first round of a restored fleet fetches every file again",
 			},
 			backupJSON(),
+			// Nothing of Redis: it holds no lasting data (docs/backup.md).
 		}, backupFlags("back up the local rounds of --state, whether or not a producer runs there"),
 			only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), command.Observability()),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "dir", UsageText: "DIR"}},
@@ -49,10 +50,11 @@ func takeBackup(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	// Reading needs no fresh servers: openState joins the producer that runs on --state.
 	return withNATS(ctx, c, openState, func(ctx context.Context, nc *nats.Conn, _ *slog.Logger) error {
 		progress := page.NewTransfer(os.Stderr)
 		taken, err := backup.Take(ctx, nc, backup.Config{Dir: dir, Scores: c.Bool("scores"), Progress: progress.Moved})
-		progress.End()
+		progress.End() // first of all: until then the progress line has the terminal
 		if err != nil {
 			return refusedBackup(err)
 		}

@@ -108,7 +108,8 @@ func doctorCommand() *cli.Command {
 	}
 }
 
-// examine is `producer doctor`.
+// examine is `producer doctor`. The log level is checked and nothing is logged: every
+// finding is on standard output. Faults set exit code 1 without a further message.
 func examine(ctx context.Context, c *cli.Command) error {
 	if _, err := fleet.Logger(c, os.Stderr); err != nil {
 		return err
@@ -136,7 +137,7 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 	if err := o.check(c); err != nil {
 		return nil, err
 	}
-	if c.Duration("check-timeout") < time.Second {
+	if c.Duration("check-timeout") < time.Second { // in less, a slow answer would count as none
 		return nil, command.Usage("--check-timeout %s: want at least 1s", c.Duration("check-timeout"))
 	}
 	quiet := slog.New(slog.DiscardHandler) // each finding already says what the adapters would log

@@ -72,6 +72,7 @@ func exportCommand() *cli.Command {
 	}
 }
 
+// kindNames are the values of --what: its default, and what a shell completes.
 func kindNames() []string {
 	var names []string
 	for _, kind := range export.Kinds() {
@@ -89,6 +90,8 @@ type exporting struct {
 	output   string // a directory, or "-" for standard output
 }
 
+// readExporting reads the flags of export, and checks them together. Everything wrong is
+// found before NATS is asked.
 func readExporting(c *cli.Command) (e exporting, err error) {
 	e = exporting{round: cmp.Or(c.StringArg("round"), view.Latest), format: export.Format(c.String("format")), output: c.String("output")}
 	if e.revision, err = revisionOf(c); err != nil {
@@ -99,7 +102,7 @@ func readExporting(c *cli.Command) (e exporting, err error) {
 		if !slices.Contains(export.Kinds(), kind) {
 			return e, command.Usage("--what %q: want some of %s", name, strings.Join(kindNames(), ", "))
 		}
-		if !slices.Contains(e.kinds, kind) {
+		if !slices.Contains(e.kinds, kind) { // "--what miners,miners" is one file
 			e.kinds = append(e.kinds, kind)
 		}
 	}
@@ -145,6 +148,8 @@ func (e exporting) place(w io.Writer, isTerminal bool) io.Writer {
 	return w
 }
 
+// print writes all kinds to one place, where each row of JSON lines names its kind. An error
+// in the middle leaves the rows before it, because a pipe cannot be taken back.
 func (e exporting) print(stored io.Reader, w io.Writer) error {
 	buffered := bufio.NewWriter(w)
 	place := e.place(buffered, terminal.Of(w).Width > 0)
@@ -178,6 +183,8 @@ func (e exporting) keep(stored io.Reader, name string) (err error) {
 	}()
 	for _, kind := range e.kinds {
 		path := filepath.Join(e.output, fmt.Sprintf("%s.%s.%s", name, kind, e.format))
+		// In the same directory, because a rename does not cross file systems. The leading dot
+		// keeps patterns such as *.csv from finding it.
 		file, err := os.CreateTemp(e.output, "."+filepath.Base(path)+".*")
 		if err != nil {
 			return command.Usage("--output: %w", err)
@@ -200,6 +207,7 @@ func (e exporting) keep(stored io.Reader, name string) (err error) {
 		}
 	}
 	for path, file := range files {
+		// CreateTemp makes files that only the owner can read, and others load an export.
 		if err := errors.Join(file.Chmod(0o644), os.Rename(file.Name(), path), file.Close()); err != nil {
 			return fmt.Errorf("naming the export: %w", err)
 		}

@@ -36,7 +36,7 @@ func failedCommand() *cli.Command {
 func failed(ctx context.Context, c *cli.Command) error {
 	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) (err error) {
 		name := cmp.Or(c.StringArg("round"), view.Latest)
-		if name == view.Latest {
+		if name == view.Latest { // RoundOf takes only names
 			if name, err = view.LastPlanned(ctx, bus); err != nil {
 				return notThere(err)
 			}

@@ -17,6 +17,8 @@ import (
 	"mirrorfleet/shared/scoring/tokens"
 )
 
+// The headings under which a help page lists flags. The shared lists of package command have
+// their own; a command's file may add one for its own flags.
 const (
 	groupRound    = "The round"
 	groupLocal    = "One machine"
@@ -175,7 +177,9 @@ func likeFlag(usage string) cli.Flag {
 }
 
 // otherFlags say when a producer takes over a round from another one, or from a
-// former process of its own, and how soon it notices what a crash has left.
+// former process of its own, and how soon it notices what a crash has left. The --takeover
+// of the producer that leads counts, not the standby's. Less than a second would not leave
+// room for one sign of life.
 func otherFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{
@@ -197,7 +201,8 @@ func otherFlags() []cli.Flag {
 	}
 }
 
-// allIssuesFlag is beside --mirror, for commands that plan rounds.
+// allIssuesFlag is beside --mirror, for commands that plan rounds. People give MiB, the
+// session takes bytes. The most, 1 GiB, bounds the memory that a wrong value can take.
 func allIssuesFlag() cli.Flag {
 	return &cli.IntFlag{
 		Name:     "all-issues",
@@ -214,7 +219,8 @@ func allIssuesFlag() cli.Flag {
 	}
 }
 
-// egressFlags are for commands that say which egresses the fleet has.
+// egressFlags are for commands that say which egresses the fleet has. The flag has no Value,
+// because its default depends on what is declared: see egressesOf.
 func egressFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{
@@ -272,7 +278,9 @@ func traceFlags() []cli.Flag {
 	}
 }
 
-// minerFlags name the files of a validator's installation that say who is scored.
+// minerFlags name the files of a validator's installation that say who is scored. The
+// metagraph may by default be as old as three rounds of the default schedule, so that an
+// export that fails once or twice postpones nothing.
 func minerFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
@@ -327,7 +335,7 @@ func warmUpFlags(takes string, minimum time.Duration) []cli.Flag {
 			Sources:  command.Env("warm-up-share"),
 			Value:    ratelimit.DefaultShare,
 			Usage:    "the `PART` of each egress's limit that a warm-up takes at most",
-			Validator: func(share float64) error {
+			Validator: func(share float64) error { // 0 would be a warm-up that never sends
 				if share >= 0.01 && share <= 1 {
 					return nil
 				}

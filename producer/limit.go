@@ -246,7 +246,7 @@ func (r limitRequest) explain(ctx context.Context, rdb redis.UniversalClient, op
 	known := "no egress has one in this Redis"
 	if len(buckets) > 0 {
 		var names []string
-		for _, b := range buckets[:min(len(buckets), view.MaxListed)] {
+		for _, b := range buckets[:min(len(buckets), view.MaxListed)] { // one line of an error, not a page
 			names = append(names, b.Egress)
 		}
 		known = "in this Redis there are " + strings.Join(names, ", ")

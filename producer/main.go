@@ -8,10 +8,15 @@ import (
 	"mirrorfleet/shared/command"
 )
 
+// main hands everything to command.Run: signals, the configuration file, and the exit code
+// that an error stands for.
 func main() {
 	os.Exit(command.Run(newCommand(), os.Args, os.Stderr))
 }
 
+// newCommand lists the commands in the order of the help page: running rounds, reading them,
+// planning, then operating the fleet. Each command has a file of its own, and shared/house
+// checks that it uses nothing of another's. A test compares the list with the README.
 func newCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "producer",

@@ -93,7 +93,8 @@ func planCommand() *cli.Command {
 	}
 }
 
-// plan is `producer plan`.
+// plan is `producer plan`. It reads everything first and decides in estimate.Of, which is
+// pure. The mirror's address is none of its inputs, because nothing is sent.
 func plan(ctx context.Context, c *cli.Command) (err error) {
 	if c.Bool("local") && c.IsSet("nats") {
 		return command.Usage("--local reads a state directory of this machine: leave out --nats, or --local")
@@ -106,6 +107,7 @@ func plan(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	// No mirror and no instant: take reads only the miners and the registry of these inputs.
 	inputs, err := (session.InputFiles{Miners: c.String("miners"), Registry: c.String("registry")}).Read("", time.Time{})
 	if err != nil {
 		return err
@@ -202,6 +204,7 @@ func take(in *estimate.Input, inputs round.Inputs, m *view.Measured, asked bool)
 	if err != nil {
 		return command.Usage("%s: %w", in.MaintainersFrom, err)
 	}
+	// docs/rules/scoring.md#rewards: a repository without a cut has no maintainers to look up.
 	for _, repository := range registry.Repositories {
 		if repository.MaintainerCut != 0 {
 			in.Maintainers++
@@ -209,6 +212,7 @@ func take(in *estimate.Input, inputs round.Inputs, m *view.Measured, asked bool)
 	}
 	in.MaintainersFrom = fmt.Sprintf("%d look-ups of maintainers by %s", in.Maintainers, in.MaintainersFrom)
 	in.Listed = len(manifest.Miners)
+	// m may be nil here: Size then knows no miner, and estimate.Of assumes each.
 	for _, j := range manifest.Jobs() {
 		in.Miners = append(in.Miners, estimate.Miner{UID: j.UID, IssuesOnly: j.IssuesOnly, Size: m.Size(j)})
 	}
@@ -221,7 +225,7 @@ func lastMeasured(ctx context.Context, c *cli.Command, log *slog.Logger) (_ *vie
 		return nil, nil //nolint:nilnil // as documented
 	}
 	bus, closeBus, err := openBus(ctx, c, log)
-	if errors.Is(err, jobstream.ErrUndeclared) {
+	if errors.Is(err, jobstream.ErrUndeclared) { // a new installation asks before its first round
 		return nil, nil //nolint:nilnil // as documented
 	}
 	if err != nil {

@@ -37,7 +37,8 @@ func restoreCommand() *cli.Command {
 	}
 }
 
-// restoreBackup is `producer restore`.
+// restoreBackup is `producer restore`. --connect-timeout is used twice: for the connection,
+// and for a cluster that is connected and still forms.
 func restoreBackup(ctx context.Context, c *cli.Command) error {
 	dir, err := backupDir(c)
 	if err != nil {

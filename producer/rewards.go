@@ -45,6 +45,7 @@ func rewards(ctx context.Context, c *cli.Command) error {
 		}
 		err = printAnswer(c, view.RewardsOf(result, time.Now()), page.Rewards)
 		if err == nil && !result.Complete {
+			// The command in the error must find the same round when it is typed as it stands.
 			where := ""
 			if c.Bool("local") {
 				where = " --local --state " + c.String("state")

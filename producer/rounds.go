@@ -29,7 +29,7 @@ func roundsCommand() *cli.Command {
 			Name:     "limit",
 			Category: groupRound,
 			Sources:  command.Env("limit"),
-			Value:    20,
+			Value:    20, // fits on a screen: less than two days at a round every two hours
 			Usage:    "list the last `N` rounds; 0 for all of them",
 			Validator: func(n int) error {
 				if n >= 0 {
@@ -45,7 +45,7 @@ func roundsCommand() *cli.Command {
 // rounds is `producer rounds`. Servers without streams have an empty list and not an
 // error, so that a script can ask before the first round.
 func rounds(ctx context.Context, c *cli.Command) error {
-	list := view.List{Rounds: []view.Summary{}}
+	list := view.List{Rounds: []view.Summary{}} // [] in JSON, not null
 	err := withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) (err error) {
 		list, err = view.ListOf(ctx, bus, "", c.Int("limit"), time.Now())
 		return err

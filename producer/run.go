@@ -28,7 +28,8 @@ func runCommand() *cli.Command {
 	}
 }
 
-// run is `producer run`.
+// run is `producer run`. conduct does what run and replay share: it opens a session, shows
+// the round while it runs, and prints the outcome.
 func run(ctx context.Context, c *cli.Command) error {
 	o, err := readRunOptions(c)
 	if err != nil {

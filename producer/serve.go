@@ -79,6 +79,7 @@ func serve(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	// The API needs servers that the session opens in Serve, so it is given as a function.
 	s := session.New(cfg)
 	defer func() { err = errors.Join(err, s.Close()) }()
 	o.StartAPI = func(ctx context.Context, f *fleet.Fleet, orders session.Orders) (func() error, error) {
@@ -90,7 +91,7 @@ func serve(ctx context.Context, c *cli.Command) (err error) {
 	if err := s.Serve(ctx, o.ServeConfig); err != nil && ctx.Err() == nil {
 		return err
 	}
-	tellStopped(context.WithoutCancel(ctx), s, log)
+	tellStopped(context.WithoutCancel(ctx), s, log) // ctx has ended, and this asks NATS once more
 	return nil
 }
 
@@ -211,6 +212,8 @@ func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 	if err := o.check(c); err != nil {
 		return o, err
 	}
+	// All three are read again for each round. Only now can a wrong path still be told to the
+	// person who has typed it.
 	for _, file := range []struct{ flag, path string }{{"tokens", o.Tokens}, {"metagraph", o.Metagraph}, {"registry", o.files.Registry}} {
 		if file.path == "" {
 			return o, command.Usage("--%s is required: --tokens and --metagraph say which miners are scored, --registry for which repositories",

@@ -156,7 +156,7 @@ func (q question) answer(ctx context.Context, c *cli.Command, bus *jobstream.Bus
 		}
 		return printAnswer(c, whole, page.Outcome)
 	}
-	if q.uid == nil {
+	if q.uid == nil { // q is a copy, so setting its uid changes nothing for the caller
 		uid, err := view.AuthorOf(&result, *q.pull)
 		if err != nil {
 			return err
@@ -209,6 +209,7 @@ func (q question) comparison(ctx context.Context, bus *jobstream.Bus, result out
 	if err != nil {
 		return c, err
 	}
+	// Compared as a whole and filtered afterwards: a miner's reward changes with others' scores.
 	c = outcome.Compare(former, result)
 	if q.uid != nil {
 		c.Changes = slices.DeleteFunc(c.Changes, func(change outcome.Change) bool { return change.UID != *q.uid })

@@ -35,6 +35,7 @@ func warmCommand() *cli.Command {
 			"      --miners miners.json --registry master_repositories.json\n" +
 			"  producer warm --nats nats://nats:4222 --tokens miner_pats.json \\\n" +
 			"      --metagraph metagraph.json --registry master_repositories.json",
+		// No Redis and no limit: workers send the requests, and take the permits for them.
 		Flags: slices.Concat(warmUpFlags("how long it may take", time.Second),
 			only(roundFlags(), "miners", "registry", "weights", "unloadable", "json"), minerFlags(),
 			only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), command.Mirror(), command.Observability()),
@@ -42,14 +43,17 @@ func warmCommand() *cli.Command {
 	}
 }
 
-// warm is `producer warm`.
+// warm is `producer warm`. It writes to streams, so it opens them as a producer, which also
+// declares missing ones. Two warm-ups at once do no harm: the later one replaces the other.
 func warm(ctx context.Context, c *cli.Command) (err error) {
 	if c.String("nats") == "" {
 		return command.Usage("--nats is required: give its URL")
 	}
+	// The list of miners comes from one place: a file as for run, or the two files of serve.
 	if c.String("registry") == "" || (c.String("miners") == "") == (c.String("tokens") == "" || c.String("metagraph") == "") {
 		return command.Usage("--registry is required, and either --miners, or --tokens and --metagraph: they say whose pull requests are fetched")
 	}
+	// The log goes through the screen, which redraws the progress line below each message.
 	screen := terminal.NewScreen(os.Stderr)
 	log, err := fleet.Logger(c, screen)
 	if err != nil {
@@ -65,6 +69,8 @@ func warm(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer closeBus()
+	// After connecting, because looking up the accounts of tokens uses the identities that
+	// earlier rounds have kept in NATS.
 	inputs, err := toWarm(ctx, c, bus, log)
 	if err != nil {
 		return err
@@ -83,7 +89,8 @@ func warm(ctx context.Context, c *cli.Command) (err error) {
 	return tellWarm(ctx, c, last)
 }
 
-// toWarm plans the round that is warmed up for.
+// toWarm plans the round that is warmed up for. The plan is never stored as a round: its
+// name becomes the warm-up's ID. The miners' tokens do not leave this process.
 func toWarm(ctx context.Context, c *cli.Command, bus *jobstream.Bus, log *slog.Logger) (m job.Manifest, err error) {
 	files := session.InputFiles{
 		Miners:     c.String("miners"),
@@ -107,14 +114,15 @@ func toWarm(ctx context.Context, c *cli.Command, bus *jobstream.Bus, log *slog.L
 		Bus:       bus,
 		Log:       log,
 	}
-	list, err := source.Foresee(ctx, time.Now())
+	list, err := source.Foresee(ctx, time.Now()) // keeps nothing of what GitHub answers, unlike a round
 	if err != nil {
 		return m, err
 	}
 	return files.PlanOf(list, c.String("mirror"), time.Now())
 }
 
-// warmProgress shows at a terminal how far it is.
+// warmProgress shows at a terminal how far the warm-up is. Elsewhere the log has its
+// beginning and its end, and lines in between would tell no more.
 func warmProgress(screen *terminal.Screen) func(left, miners int) {
 	return func(left, miners int) {
 		if terminal.Of(screen).Width > 0 {
@@ -124,10 +132,12 @@ func warmProgress(screen *terminal.Screen) func(left, miners int) {
 	}
 }
 
-// errNotWarm says that not all miners were looked at.
+// errNotWarm says that not all miners were looked at. The round makes up for it, so exit
+// code 1 only means that it takes longer.
 var errNotWarm = errors.New("not every miner was warmed up")
 
-// tellWarm prints how it ended.
+// tellWarm prints how the warm-up ended. A warm-up without an ID never began, so there is
+// no state to print.
 func tellWarm(ctx context.Context, c *cli.Command, last job.WarmUp) error {
 	switch {
 	case ctx.Err() != nil:
