@@ -23,8 +23,8 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// Wrong settings are wrong usage, told by the flag and without the token;
-// without an address nothing is served.
+// Wrong settings are wrong usage. The error names the flag and not the token. Without an
+// address nothing is served.
 func TestAPISettings(t *testing.T) {
 	t.Parallel()
 	wire, dir := &fleet.Fleet{Bus: new(jobstream.Bus)}, t.TempDir() // nobody asks for anything

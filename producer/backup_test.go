@@ -15,8 +15,8 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// The commands on one machine: a backup while a producer runs and while none
-// does, and a restore into another state directory, beside no producer.
+// The commands on one machine: a backup while a producer runs and one while none does,
+// and a restore into another state directory, which no producer uses.
 func TestBackupAndRestoreOfLocalRounds(t *testing.T) {
 	t.Parallel()
 	dir, place := t.TempDir(), t.TempDir()
@@ -60,7 +60,7 @@ func TestBackupAndRestoreOfLocalRounds(t *testing.T) {
 	refused(t, []string{"a single server keeps one", "--replicas 1"}, "restore", running, "--replicas", "3", "--local", "--state", filepath.Join(place, "third"))
 }
 
-// Wrong input is exit code 2 before anything is asked, and no password is shown.
+// Wrong input gives exit code 2 before any server is asked, and no password is shown.
 func TestBackupAndRestoreRefuse(t *testing.T) {
 	t.Parallel()
 	none := filepath.Join(t.TempDir(), "none")

@@ -18,8 +18,8 @@ import (
 	"mirrorfleet/shared/nettest"
 )
 
-// servers are NATS, Redis, a collector and a simulated mirror, each on its own
-// address, as an operator has them.
+// servers are NATS, Redis, a collector and a simulated mirror, each at its own address,
+// as in an operator's installation.
 func servers(t *testing.T) (nats, redis string, world fleettest.Mirror, seen *collector, env []string) {
 	t.Helper()
 	started := jobstreamtest.Start(t)
@@ -31,8 +31,8 @@ func servers(t *testing.T) (nats, redis string, world fleettest.Mirror, seen *co
 	return started.NATSURL(), started.RedisURL(), world, seen, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL}
 }
 
-// declare declares the streams, as a producer did before the workers of a test start:
-// they wait for one.
+// declare declares the streams in a producer's place. Workers wait until a producer has
+// done that, and a test starts them first.
 func declare(t *testing.T, nats string) {
 	t.Helper()
 	jobstreamtest.Open(t, nats, jobstream.Config{})
@@ -46,7 +46,7 @@ type worker struct {
 	stop   func()
 }
 
-// work starts a worker; it takes jobs when this returns. stop drains it.
+// work starts a worker, and returns when it takes jobs. stop drains it.
 func work(t *testing.T, name string, env []string, args ...string) *worker {
 	t.Helper()
 	cmd := command(t, "worker", append([]string{"--name", name}, args...)...)
@@ -78,8 +78,8 @@ func page(t *testing.T, address, path, accept string) (status int, body string) 
 	return nettest.Get(t, "http://"+address+path, "Accept", accept)
 }
 
-// The same code, started by hand on the same addresses; and every job is one
-// trace that leads from its publication to its settlement.
+// The same code runs a round when each process is started by hand. Every job is one
+// trace, from its publication to its settlement.
 func TestStartedByHand(t *testing.T) {
 	t.Parallel()
 	nats, redis, world, seen, env := servers(t)
@@ -126,8 +126,8 @@ func (c *collector) check(t *testing.T, jobs int) {
 	}
 }
 
-// checkMetrics wants what a worker and a producer count, on the page and by
-// OTLP, with exemplars that lead to traces.
+// checkMetrics wants the counts of a worker and a producer, on the page and by OTLP, with
+// exemplars that lead to traces.
 func checkMetrics(t *testing.T, pageOfWorker string, seen *collector) {
 	t.Helper()
 	for _, want := range []string{

@@ -9,8 +9,8 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// A round whose display and result nobody reads any more is run to its end, and is
-// there afterwards; so was a round that died at the first line below `| head`.
+// A round runs to its end even if nobody reads its display and its result any more, and
+// is stored. Such a round once died at the first line below `| head`.
 func TestARoundOutlivesItsReader(t *testing.T) {
 	t.Parallel()
 	state := filepath.Join(t.TempDir(), "state")

@@ -17,16 +17,15 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// collector takes spans and metrics by OTLP: a real receiver of the real
-// protocol.
+// collector receives spans and metrics by OTLP, as a real receiver of the real protocol.
 type collector struct {
 	mu      sync.Mutex
 	spans   []*seenSpan
 	metrics map[string]string // by name: all that was ever said of it
-	raw     strings.Builder   // all that came, as text
+	raw     strings.Builder   // everything that came, as text
 }
 
-// seenSpan is a span as the collector has it.
+// seenSpan is a span as the collector received it.
 type seenSpan struct {
 	*traces.Span
 

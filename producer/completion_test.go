@@ -10,7 +10,7 @@ import (
 	"mirrorfleet/shared/fleet/fleettest"
 )
 
-// bashLine completes a line in a bash that has nothing but the script.
+// bashLine completes a line in a bash that has loaded only the script.
 const bashLine = `
 source <(producer completion bash) || exit 1
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
@@ -18,8 +18,7 @@ _producer_complete
 printf '%s\n' "${COMPREPLY[@]}"
 `
 
-// A plain bash completes commands, flags and rounds, and evaluates nothing of
-// what was typed.
+// A plain bash completes commands, flags and rounds. It evaluates nothing that was typed.
 func TestBashCompletes(t *testing.T) {
 	t.Parallel()
 	trap := filepath.Join(t.TempDir(), "trap")
@@ -61,7 +60,7 @@ func TestBashCompletes(t *testing.T) {
 	}
 }
 
-// Fish says what it would offer without a terminal.
+// Fish lists its offers without a terminal.
 func TestFishCompletes(t *testing.T) {
 	t.Parallel()
 	fish, err := exec.LookPath("fish")
@@ -92,7 +91,7 @@ func TestFishCompletes(t *testing.T) {
 	}
 }
 
-// zshLine completes a line in a zsh, with what it would offer instead of its menu.
+// zshLine completes a line in a zsh that prints its offers in place of a menu.
 const zshLine = `
 compdef() { }
 _describe() { print -rl -- "${(@P)4%%:*}" }
@@ -102,7 +101,7 @@ words=("$@") CURRENT=$#
 _producer
 `
 
-// Zsh offers the same.
+// Zsh makes the same offers.
 func TestZshCompletes(t *testing.T) {
 	t.Parallel()
 	zsh, err := exec.LookPath("zsh")

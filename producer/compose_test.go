@@ -21,7 +21,7 @@ import (
 	"mirrorfleet/shared/nettest"
 )
 
-// composed is one service of the compose file, as far as it is ours to check.
+// composed is one service of the compose file: the parts that the tests check.
 type composed struct {
 	Image       string            `yaml:"image"`
 	User        string            `yaml:"user"`
@@ -43,8 +43,8 @@ type mount struct {
 	} `yaml:"bind"`
 }
 
-// UnmarshalYAML reads both forms. In the short one a source is a volume's name
-// unless it begins as a path does.
+// UnmarshalYAML reads both forms. In the short form a source that begins like a path is a
+// path, and any other is a volume's name.
 func (m *mount) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.ScalarNode {
 		type long mount
@@ -62,7 +62,7 @@ func (m *mount) UnmarshalYAML(node *yaml.Node) error {
 // placeholder is ${NAME:-default}, ${NAME-default} or ${NAME:?message}.
 var placeholder = regexp.MustCompile(`\$\{([A-Z_]+)(?::?([-?])([^}]*))?\}`)
 
-// passwords are what the compose file asks of its environment.
+// passwords are the variables that the compose file requires.
 var passwords = map[string]string{
 	"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_VIEWER_PASSWORD": "v", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
 	"REDIS_PRODUCER_PASSWORD": "p", "REDIS_WORKER_PASSWORD": "w",
@@ -102,9 +102,8 @@ func (c composed) environ(replace *strings.Replacer) (env []string) {
 	return env
 }
 
-// The command lines and environments of the compose file, with other addresses,
-// run a round, and serve one: no container is needed to see that they fit the
-// commands.
+// The command lines and environments of the compose file run a round and serve one, with
+// other addresses. This needs no container, and shows that they fit the commands.
 func TestTheComposeFileRunsARound(t *testing.T) {
 	t.Parallel()
 	given := maps.Clone(passwords)
@@ -132,10 +131,11 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	sim := fleettest.Simulate(t, args("mirror", "mirrorsim")...)
 	fill = strings.NewReplacer(append(addresses, "http://mirror:8080", sim.URL)...)
 
-	// A horizon shorter than in earnest: a bucket begins with a pause of one.
+	// The horizon is shorter than the product's, because a new bucket pauses for one
+	// horizon.
 	quick := []string{"MIRRORFLEET_LIMIT_HORIZON=1s"}
 	declare(t, servers.NATSURL())
-	// Each container has its own port 9464; here they are processes of one machine.
+	// Each container has its own port 9464. Here all are processes of one machine.
 	apart := func(args []string) []string { return append(args, "--listen=127.0.0.1:0") }
 	composed := work(t, "composed", append(services["worker"].environ(fill), quick...), apart(args("worker", "worker"))...)
 	producer := command(t, "producer", apart(args("producer", "producer"))...)
@@ -143,12 +143,13 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 		"MIRRORFLEET_AS_OF="+sim.AsOf)
 	out, err := producer.CombinedOutput()
 	composed.stop()
-	// Incomplete is as good here: some of the case's requests fail on purpose.
+	// An incomplete round is no failure here: some of the case's requests fail on
+	// purpose.
 	if code := producer.ProcessState.ExitCode(); code > 1 || !strings.Contains(string(out), "Rewards sum to") {
 		t.Errorf("the producer of the compose file: exit %d, %v\n%s", code, err, out)
 	}
 
-	// Nobody has stored a token: there is no job, and nobody asks GitHub.
+	// No token is stored, so there is no job, and GitHub is not asked.
 	registry := must.Get(os.ReadFile(filepath.Join(world, "master_repositories.json")))(t)
 	for name, content := range map[string]string{
 		"miner_pats.json": "[]", "metagraph.json": `{"0": "h0", "1": "h1"}`, "master_repositories.json": string(registry), "api-token": planted,
@@ -164,8 +165,8 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	until(t, "a round is concluded", served.says("the round is concluded"))
 	served.checkSecureAPI(t, certs.Files{CA: ca.File}, planted+"-to-read")
 
-	// What `docker compose exec serve producer …` runs has the service's
-	// environment, and does not ask for the service's own address.
+	// A command that `docker compose exec serve producer …` runs has the service's
+	// environment, and does not try to listen at the service's own address.
 	for _, args := range [][]string{{"rounds"}, {"limit"}, {"show", "latest"}, {"replay", "latest"}} {
 		beside := command(t, "producer", args...)
 		beside.Env = append(append(beside.Env, services["serve"].environ(fill)...), quick...)
@@ -176,8 +177,8 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	served.stop(t)
 }
 
-// What the compose file names exists: files, in the images' folders; images by
-// version; and nothing is open to other machines.
+// The things that the compose file names exist: files in the images' folders, and images
+// by version. Nothing is open to other machines.
 func TestTheComposeFileNamesWhatExists(t *testing.T) {
 	t.Parallel()
 	services := compose(t, passwords)
@@ -223,10 +224,10 @@ func TestTheComposeFileNamesWhatExists(t *testing.T) {
 	}
 }
 
-// INPUTS and ROUND are folders, also without "./" before them. In the short form
-// such a folder was the name of a volume that nobody declares; unset, they were
-// the demo's volume, where their files are missing. Now docker refuses a folder
-// that does not exist, by its path, and the path says what to do.
+// INPUTS and ROUND are folders, with or without a leading "./". In the short form a
+// folder's name was taken for an undeclared volume, and an unset variable for the demo's
+// volume, which lacks the files. Now docker refuses a folder that does not exist. The
+// path in its error says what to do.
 func TestTheComposeFileMountsFolders(t *testing.T) {
 	t.Parallel()
 	for variable, service := range map[string]string{"INPUTS": "serve", "ROUND": "round"} {
@@ -243,8 +244,8 @@ func TestTheComposeFileMountsFolders(t *testing.T) {
 	}
 }
 
-// A password that breaks an address is refused before its server starts, by its
-// name and with what to do, and is not shown.
+// A password that would break an address is refused before its server starts. The error
+// names the variable and says what to do, without the password.
 func TestTheComposeFileRefusesPasswords(t *testing.T) {
 	t.Parallel()
 	services := compose(t, passwords)
@@ -274,9 +275,9 @@ func TestTheComposeFileRefusesPasswords(t *testing.T) {
 	}
 }
 
-// The validator's container starts as its image has it, with the adapter before
-// its program; an image that starts otherwise is left alone. With VALIDATOR it is
-// the checkout's own start.
+// The validator's container starts as its image does, with the adapter before its
+// program. An image that starts in another way is left alone. With VALIDATOR the start is
+// the checkout's own.
 func TestTheValidatorsContainerStartsTheAdapter(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join("..", "deploy", "validator")

@@ -9,8 +9,8 @@ import (
 	"mirrorfleet/shared/command"
 )
 
-// An error without a signal is told as it is, and after one nothing is said of a round
-// that there was not.
+// An error without a signal is told as it is. After a signal, nothing is said of a round
+// that had not begun.
 func TestWhatEndedARoundIsExplained(t *testing.T) {
 	t.Parallel()
 	s := session.New(session.Config{})

@@ -12,9 +12,9 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// One value that could not be read, or a manifest that was gone, stopped the schedule
-// for ever. Whatever is lost of the last turn and its round, the next rounds begin and
-// end; what the producer knows of it is put back, and what nobody knows is named once.
+// One unreadable value or one missing manifest once stopped the schedule for ever. Now,
+// whatever is lost of the last turn and its round, the next rounds begin and end. The
+// producer puts back the values that it knows, and names the others once.
 func TestTheScheduleOutlivesDamage(t *testing.T) {
 	t.Parallel()
 	world, sim := soundWorld(t, 0, 4)
@@ -32,7 +32,7 @@ func TestTheScheduleOutlivesDamage(t *testing.T) {
 		}
 	}
 
-	first := serve(t, nil, args...) // no worker: each round ends as overdue
+	first := serve(t, nil, args...) // no worker runs: each round ends as overdue
 	until(t, "there is a turn", func() bool { turn, _, err := bus.Schedule.Turn(t.Context()); return err == nil && turn.Round != "" })
 	lost := killInMidRound(t, bus, first)
 	jobstreamtest.Remove(t, js, job.BucketRounds, job.ManifestKey(lost))

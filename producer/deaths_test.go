@@ -15,7 +15,7 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// alone is a miners file and a registry of one miner, on a mirror of its own.
+// alone is a file of one miner and a registry, for a mirror of their own.
 func alone(t *testing.T) (inputs []string) {
 	t.Helper()
 	world, server := soundWorld(t, 1, 2)
@@ -26,8 +26,8 @@ func alone(t *testing.T) (inputs []string) {
 	}
 }
 
-// stateWith is a state directory whose messages have so many deliveries; a
-// producer leaves them what it finds.
+// stateWith is a state directory whose consumer allows so many deliveries. A producer
+// keeps the number that it finds.
 func stateWith(t *testing.T, deliveries int, lease time.Duration) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -38,9 +38,8 @@ func stateWith(t *testing.T, deliveries int, lease time.Duration) (dir string) {
 	return dir
 }
 
-// A job that kills every worker that takes it ends as a dead letter of a local
-// round, in one run. After ten deaths the round was once given up, with the
-// job's deliveries not used up.
+// A job that kills every worker ends as a dead letter of a local round, in one run. Such
+// a round once gave up after ten deaths, before the job's deliveries were used up.
 func TestALocalRoundOutlivesAJobThatKills(t *testing.T) {
 	t.Parallel()
 	const deliveries = 12

@@ -12,8 +12,9 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// A kernel that lacks what --sandbox required asks for was diagnosed as grammars that
-// cannot be used. What this thread starts has no Landlock; the thread ends with the test.
+// A kernel that lacks a part of --sandbox required was once diagnosed as unusable
+// grammars. Processes that this thread starts have no Landlock. The thread ends with the
+// test.
 func TestDoctorFindsALackingSandbox(t *testing.T) {
 	t.Setenv("MIRRORFLEET_SANDBOX", "required")
 	runtime.LockOSThread()

@@ -20,7 +20,7 @@ import (
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
-// codes are those of the findings, but for what a busy machine brings about.
+// codes are the findings' codes, without those that a busy machine causes.
 func codes(d doctor.Diagnosis) (codes []string) {
 	for _, c := range d.Checks {
 		if c.Code != "" && c.Code != "redis-round-trip" && c.Code != "mirror-slow" {
@@ -37,9 +37,9 @@ func examined(t *testing.T, code int, args ...string) doctor.Diagnosis {
 	return d
 }
 
-// TestDoctorCommand on real servers: a fresh installation is well and stays as
-// it was, but for the one request; faults are found side by side, each with its
-// mending; one server that is away hides nothing of the others.
+// TestDoctorCommand on real servers: a new installation has no fault, and stays unchanged
+// but for the one request. Faults are found side by side, each with its remedy. One
+// server that is away hides no other fault.
 func TestDoctorCommand(t *testing.T) {
 	t.Parallel()
 	servers := jobstreamtest.Start(t)
@@ -99,8 +99,8 @@ func TestDoctorCommand(t *testing.T) {
 	}
 }
 
-// TestDoctorOfALocalRound: while none runs there is little to see; while one
-// does, its servers are looked at.
+// TestDoctorOfALocalRound: without a running round there is little to check; with one,
+// doctor checks its servers.
 func TestDoctorOfALocalRound(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -114,8 +114,8 @@ func TestDoctorOfALocalRound(t *testing.T) {
 	}
 }
 
-// TestDoctorFindsWrongGrammars: none, and a directory in which one language has
-// another's grammar: whole by its checksums, and wrong by its figures.
+// TestDoctorFindsWrongGrammars: one directory is empty. In the other, one language has
+// another's grammar: the checksums are right and the figures wrong.
 func TestDoctorFindsWrongGrammars(t *testing.T) {
 	t.Parallel()
 	state := t.TempDir()

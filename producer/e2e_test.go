@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	fleettest.Main(m, fleettest.Build{Race: true})
 }
 
-// within says whether the demo round kept every promise about the limit.
+// within says whether the demo round kept every promise of the limit.
 func within(t *testing.T, o roundJSON, workers int) {
 	t.Helper()
 	w := o.Mirror.Worst
@@ -33,9 +33,9 @@ func within(t *testing.T, o roundJSON, workers int) {
 	t.Logf("%d requests, %.1f %% of the limit, worst ten seconds %+v", o.Mirror.Requests, 100*o.Mirror.LimitUsed, w)
 }
 
-// The newcomer's command, whole: then the same round stopped in the middle
-// with Ctrl-C and resumed, which must come to the same outcome; and another
-// round over the same world, which fetches no files that have settled.
+// The newcomer's command runs a whole round. The same round, stopped in the middle with
+// Ctrl-C and resumed, must reach the same outcome. Another round over the same world
+// fetches no files that have settled.
 func TestLocalRound(t *testing.T) {
 	t.Parallel()
 	state := filepath.Join(t.TempDir(), "undisturbed")
@@ -58,11 +58,11 @@ func TestLocalRound(t *testing.T) {
 		t.Errorf("the resumed round (complete %v) has another outcome than the undisturbed one", resumed.Complete)
 	}
 	again := decode(t, run(t, "producer", "run", "--local", "--state", state, "--json"))
-	// One look-up a miner, and one more of those with an issue inside the windows;
-	// the world fails four of them; two repositories have a maintainers' cut; and the
-	// producer asks whether the mirror is well, and once for all issues.
-	// Files are asked for only where no list counts them: such answers settle when
-	// they come back an hour later. Two jobs that need one at once share it.
+	// One look-up for each miner, and one more for each miner with an issue inside the
+	// windows. The world makes four of them fail. Two repositories have a maintainers'
+	// cut. The producer asks for the mirror's health, and once for all issues. Only files
+	// that no list counts are fetched: such an answer settles when it comes again an hour
+	// later. Two jobs that need the same answer at once share it.
 	all := again.AllIssues
 	if all.Unused != "" || all.Jobs != got.Planned || all.Quiet == 0 || all.Quiet == got.Planned {
 		t.Errorf("the one answer on all issues: %+v, want it used for %d jobs, some of them with nothing to list", all, got.Planned)
@@ -82,8 +82,8 @@ func TestLocalRound(t *testing.T) {
 	within(t, again, 2)
 }
 
-// interruptAndResume stops a demo round when its first jobs run, checks what is
-// left, and resumes it.
+// interruptAndResume stops a demo round when its first jobs run, checks what is stored,
+// and resumes the round.
 func interruptAndResume(t *testing.T) roundJSON {
 	t.Helper()
 	state := filepath.Join(t.TempDir(), "interrupted")
@@ -105,8 +105,8 @@ func interruptAndResume(t *testing.T) roundJSON {
 	return decode(t, e)
 }
 
-// A producer that is killed cannot stop what it started: its children see that
-// their standard input has ended, and their children likewise.
+// A killed producer cannot stop its children. They see the end of their standard input
+// and stop, and their own children do the same.
 func TestAKilledProducerLeavesNoProcessBehind(t *testing.T) {
 	t.Parallel()
 	s := start(t, "run", "--local", "--state", filepath.Join(t.TempDir(), "killed"))
@@ -115,8 +115,8 @@ func TestAKilledProducerLeavesNoProcessBehind(t *testing.T) {
 	exited(t, s.below)
 }
 
-// Everybody sees the arguments of a process, and nobody else its environment: what leads
-// to the servers of a local round, with whatever password, is no argument of its workers.
+// Every user sees the arguments of a process, and only its owner the environment. So no
+// address or password of a local round's servers is an argument of its workers.
 func TestLocalWorkersGetTheirServersByTheEnvironment(t *testing.T) {
 	t.Parallel()
 	s := start(t, "run", "--local", "--state", filepath.Join(t.TempDir(), "state"))

@@ -21,9 +21,9 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// TestTwoNamesOfOneAddress: two workers of one address under two egress names had
-// a bucket each, and together went over the limit. The one whose name nobody has
-// declared ends, and the other does its jobs.
+// TestTwoNamesOfOneAddress: two workers at one address under two egress names had a
+// bucket each, and together went over the limit. Now the worker with the undeclared name
+// ends, and the other does its jobs.
 func TestTwoNamesOfOneAddress(t *testing.T) {
 	t.Parallel()
 	servers := jobstreamtest.Start(t)
@@ -72,8 +72,8 @@ func TestTwoNamesOfOneAddress(t *testing.T) {
 	}
 }
 
-// TestAnUndeclaredProducerIsRefused before anything is published, or the streams
-// are made: it sends requests itself.
+// TestAnUndeclaredProducerIsRefused: a producer sends requests too. So it is refused
+// before it publishes anything or makes the streams.
 func TestAnUndeclaredProducerIsRefused(t *testing.T) {
 	t.Parallel()
 	servers := jobstreamtest.Start(t)
@@ -124,8 +124,8 @@ func connect(t *testing.T, url string) *nats.Conn {
 	return nc
 }
 
-// TestServeEndsWhenItsEgressIsDeclaredNoLonger: it tried again for ever, and blamed
-// the streams.
+// TestServeEndsWhenItsEgressIsDeclaredNoLonger: serve once tried again for ever, and
+// blamed the streams.
 func TestServeEndsWhenItsEgressIsDeclaredNoLonger(t *testing.T) {
 	t.Parallel()
 	servers := jobstreamtest.Start(t)
@@ -153,8 +153,9 @@ func TestServeEndsWhenItsEgressIsDeclaredNoLonger(t *testing.T) {
 	}
 }
 
-// TestALaterProducerDoesNotChangeTheEgresses of one that serves: it is refused with
-// both named, and works beside it under what is declared.
+// TestALaterProducerDoesNotChangeTheEgresses: while a producer leads the schedule, one
+// with other egresses is refused, and the error names both sets. One that only names its
+// own, declared egress runs beside it.
 func TestALaterProducerDoesNotChangeTheEgresses(t *testing.T) {
 	t.Parallel()
 	servers := jobstreamtest.Start(t)

@@ -14,11 +14,11 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// TestAProducerSaysOfAFaultWhatIsSo: each fault befalls a real server under a producer
-// that runs a round. Its display says so, as do its log, /readyz, the metrics and the
-// alert. Before that no worker takes the round's jobs, which the display and the log
-// say, too. A stream that is gone the producer declares again, and is well; it waits for
-// room in an account that is full.
+// TestAProducerSaysOfAFaultWhatIsSo: each fault strikes a real server while a producer
+// runs a round. The display, the log, /readyz, the metrics and the alert all name the
+// fault. Before the fault, no worker takes the round's jobs, and display and log say so.
+// The producer declares a deleted stream again and is well. In a full account it waits
+// for room.
 func TestAProducerSaysOfAFaultWhatIsSo(t *testing.T) {
 	t.Parallel()
 	well := jobstreamtest.Start(t)
@@ -55,8 +55,8 @@ func TestAProducerSaysOfAFaultWhatIsSo(t *testing.T) {
 	}
 }
 
-// conduct starts a producer of a round that no worker takes, and waits until it has
-// said so.
+// conduct starts a producer of a round without workers, and waits until the producer has
+// said that no worker takes its jobs.
 func conduct(t *testing.T, nats, redis string, inputs ...string) *idler {
 	t.Helper()
 	cmd := command(t, "producer", append([]string{"run", "--limit-horizon", "1s", "--listen", "127.0.0.1:0"}, inputs...)...)
@@ -66,7 +66,7 @@ func conduct(t *testing.T, nats, redis string, inputs ...string) *idler {
 	cmd.Stderr = p.stderr
 	must.Do(t, cmd.Start())
 	p.stop = sync.OnceFunc(func() {
-		_ = cmd.Process.Signal(os.Kill) // what it says after a signal has its own test
+		_ = cmd.Process.Signal(os.Kill) // another test looks at its words after a signal
 		_ = cmd.Wait()
 	})
 	t.Cleanup(p.stop)
@@ -78,17 +78,17 @@ func conduct(t *testing.T, nats, redis string, inputs ...string) *idler {
 	return p
 }
 
-// displays waits for what a producer writes: its display and its log.
+// displays waits for a text in a producer's output: its display and its log.
 func (w *idler) displays(t *testing.T, want string) {
 	t.Helper()
 	until(t, "the output has "+want, func() bool { return strings.Contains(w.stderr.String(), want) })
 }
 
 // TestAProducerSaysWhyARoundStands: an operator holds the egress, the mirror asks for a
-// pause, the mirror is away. Each is done to real servers under a real producer and
-// worker; the display says it, and for how long, and so do log, metrics and doctor. The
-// processes are ready, because they need nobody's help with it. An alert comes where
-// somebody has to act.
+// pause, or the mirror is away. Each happens to real servers under a real producer and
+// worker. The display, the log, the metrics and doctor say what stops the round, and for
+// how long. The processes stay ready, because they need no help. An alert fires only if
+// somebody must act.
 func TestAProducerSaysWhyARoundStands(t *testing.T) {
 	t.Parallel()
 	t.Run("a hold", func(t *testing.T) {
@@ -141,8 +141,8 @@ func TestAProducerSaysWhyARoundStands(t *testing.T) {
 	})
 }
 
-// narrow serves four miners behind a limit of one request in ten seconds, which the
-// fleet does not know.
+// narrow serves four miners behind a limit of one request in ten seconds. The fleet does
+// not know this limit.
 func narrow(t *testing.T) (server *mirrorsim.Server, inputs []string) {
 	t.Helper()
 	world := demo(t)
@@ -156,7 +156,7 @@ func narrow(t *testing.T) (server *mirrorsim.Server, inputs []string) {
 	}
 }
 
-// producer runs one of its commands on the same servers.
+// producer runs one of the producer's commands on the same servers.
 func (w *idler) producer(t *testing.T, args ...string) (out string, err error) {
 	t.Helper()
 	cmd := command(t, "producer", args...)
@@ -165,7 +165,7 @@ func (w *idler) producer(t *testing.T, args ...string) (out string, err error) {
 	return string(both), err
 }
 
-// pauses holds what the metrics and producer doctor say of an egress that stands still.
+// pauses checks what the metrics and producer doctor say of an egress that stands still.
 func (w *idler) pauses(t *testing.T, kind string) {
 	t.Helper()
 	pause := regexp.MustCompile(`(?m)^mirrorfleet_limit_pause_seconds\{[^}]*limit_pause="` + kind + `"[^}]*\} [1-9]`)

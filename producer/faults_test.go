@@ -17,9 +17,10 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// TestEveryoneSaysOfAFaultWhatIsSo: each fault befalls a real server under an idle
-// worker. Its log, /readyz and the metrics say that the server refuses, with its own
-// code, and so do producer doctor and the alert. Nothing says that it does not answer.
+// TestEveryoneSaysOfAFaultWhatIsSo: each fault strikes a real server under an idle
+// worker. The worker's log, /readyz and metrics say that the server refuses, with the
+// server's own code. producer doctor and the alert say the same. None of them says that
+// the server does not answer.
 func TestEveryoneSaysOfAFaultWhatIsSo(t *testing.T) {
 	t.Parallel()
 	well := jobstreamtest.Start(t)
@@ -51,8 +52,8 @@ func TestEveryoneSaysOfAFaultWhatIsSo(t *testing.T) {
 	}
 }
 
-// TestEveryoneSaysOfAFullDiskWhatIsSo: nats-server goes on serving when a write has
-// failed, and looks well to who only asks it.
+// TestEveryoneSaysOfAFullDiskWhatIsSo: after a failed write nats-server keeps serving,
+// and looks well to a client that only reads.
 func TestEveryoneSaysOfAFullDiskWhatIsSo(t *testing.T) {
 	t.Parallel()
 	disktest.On(t, 24<<20, func(disk disktest.Disk) {
@@ -74,7 +75,7 @@ func TestEveryoneSaysOfAFullDiskWhatIsSo(t *testing.T) {
 type idler struct {
 	*worker
 
-	env []string // the servers, whose passwords are no arguments
+	env []string // the servers' addresses: their passwords are no arguments
 }
 
 func idle(t *testing.T, nats, redis string) *idler {
@@ -90,7 +91,7 @@ func (w *idler) ready(t *testing.T) {
 	until(t, "the worker is ready", func() bool { status, _ := page(t, w.pages, "/readyz", ""); return status == http.StatusOK })
 }
 
-// refuses holds what the worker says of a server.
+// refuses checks what the worker says of a server.
 func (w *idler) refuses(t *testing.T, kind, code, alert string) {
 	t.Helper()
 	series := `mirrorfleet_server_refuses{server_code="` + code + `",server_kind="` + kind + `"} 1`
@@ -113,7 +114,7 @@ func (w *idler) refuses(t *testing.T, kind, code, alert string) {
 	fires(t, metrics, alert)
 }
 
-// doctorSays holds what producer doctor says of the servers.
+// doctorSays checks what producer doctor says of the servers.
 func (w *idler) doctorSays(t *testing.T, code string) {
 	t.Helper()
 	cmd := command(t, "producer", "doctor", "--limit-horizon", "1s", "--mirror", "http://127.0.0.1:1", "--check-timeout", "10s")
@@ -128,8 +129,8 @@ func (w *idler) doctorSays(t *testing.T, code string) {
 	}
 }
 
-// seriesOf are the series of a page with a name that begins so, as promtool takes them:
-// each stays as it is for five minutes.
+// seriesOf are the series of a page whose names begin with a prefix, as promtool takes
+// them. Each keeps its value for five minutes.
 func seriesOf(metrics, begin string) string {
 	var list strings.Builder
 	for _, series := range regexp.MustCompile(`(?m)^(`+begin+`\w*)(?:\{([^}]*)\})? (\d+)$`).FindAllStringSubmatch(metrics, -1) {
@@ -138,15 +139,15 @@ func seriesOf(metrics, begin string) string {
 	return list.String()
 }
 
-// fires has Prometheus read what a process told of servers: this alert comes, and none
-// that says that a server does not answer.
+// fires has Prometheus read a process's figures of its servers. It wants this alert, and
+// no alert that a server does not answer.
 func fires(t *testing.T, metrics, alert string) {
 	t.Helper()
 	alerts(t, seriesOf(metrics, "mirrorfleet_server_"), alert)
 }
 
-// alerts has Prometheus read series for five minutes: this alert comes, and none that
-// says that a server does not answer.
+// alerts has Prometheus read series for five minutes. It wants this alert, and no alert
+// that a server does not answer.
 func alerts(t *testing.T, series, alert string) {
 	t.Helper()
 	rules := must.Get(filepath.Abs(filepath.Join("..", "deploy", "observability", "prometheus", "rules")))(t)

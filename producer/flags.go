@@ -178,8 +178,7 @@ func likeFlag(usage string) cli.Flag {
 
 // otherFlags say when a producer takes over a round from another one, or from a
 // former process of its own, and how soon it notices what a crash has left. The --takeover
-// of the producer that leads counts, not the standby's. Less than a second would not leave
-// room for one sign of life.
+// of the producer that leads counts, not the standby's.
 func otherFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{

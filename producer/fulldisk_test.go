@@ -11,9 +11,9 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// A log that cannot be written stops no work: neither the producer's nor a worker's.
-// Output that cannot be written is a failure that says so, and loses nothing: the round
-// is concluded and can be shown.
+// A log that cannot be written stops neither the producer nor a worker. If the output
+// cannot be written, the command fails and says so. Nothing is lost: the round is
+// concluded and can be shown.
 func TestAFullDiskUnderLogAndOutput(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -22,7 +22,7 @@ func TestAFullDiskUnderLogAndOutput(t *testing.T) {
 	}
 	defer full.Close()
 	state := t.TempDir()
-	must.Do(t, os.Chmod(state, 0o700)) // it holds something already: others must not enter it
+	must.Do(t, os.Chmod(state, 0o700)) // it is not empty, so others must not be able to enter it
 	must.Do(t, os.Symlink("/dev/full", filepath.Join(state, "worker-1.log")))
 	round := append([]string{"run", "--local", "--json", "--workers", "1", "--state", state}, alone(t)...)
 

@@ -16,8 +16,8 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// The gateway of the compose file runs with its command line and environment, with other
-// addresses, and has the worker's user of Redis.
+// The gateway of the compose file runs with its own command line and environment, at
+// other addresses. It has the worker's user of Redis.
 func TestTheComposeFileRunsTheGateway(t *testing.T) {
 	t.Parallel()
 	service := compose(t, passwords)["gateway"]
@@ -43,9 +43,9 @@ func TestTheComposeFileRunsTheGateway(t *testing.T) {
 	}
 }
 
-// The validator's container starts as its image has it, after the mirror's address in its
-// code has become the gateway's; an image without that constant is left alone. With
-// VALIDATOR it is the checkout's own start and code.
+// The validator's container replaces the mirror's address in its code by the gateway's,
+// and then starts as its image does. An image without that constant is left alone. With
+// VALIDATOR, start and code are the checkout's own.
 func TestTheValidatorsContainerAsksTheGateway(t *testing.T) {
 	t.Parallel()
 	v := composeFile(t, filepath.Join("..", "deploy", "validator", "compose.gateway.yaml"), nil)["validator"]

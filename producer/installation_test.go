@@ -23,13 +23,13 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// installation is what a validator has: its two files, and a GitHub that knows
-// its miners' tokens.
+// installation is a validator's: its two files, and a GitHub that knows its miners'
+// tokens.
 type installation struct {
 	tokens, metagraph, registry, github string
-	// all is the tokens file as it should be.
+	// all is the complete tokens file.
 	all string
-	// failed is what becomes of each uid that does not take part.
+	// failed is the rule by uid for each miner that does not take part.
 	failed map[int]input.Failure
 }
 
@@ -147,7 +147,7 @@ func serveAs(t *testing.T, user uint32, env []string, args ...string) *server {
 	return s
 }
 
-// page reads one of its pages.
+// page reads one of the server's pages.
 func (s *server) page(t *testing.T, path string) (int, string) {
 	t.Helper()
 	<-s.log.seen
@@ -156,8 +156,8 @@ func (s *server) page(t *testing.T, path string) (int, string) {
 	return page(t, address, path, "")
 }
 
-// checkAPI reads a round's rewards and the bucket over the API, and has it replayed: without
-// the token it may not be, and there is nothing to be run again.
+// checkAPI reads a round's rewards and the bucket over the API. A replay is refused
+// without the token. With it, there is nothing to run again.
 func (s *server) checkAPI(t *testing.T, r outcome.Result) {
 	t.Helper()
 	address := s.apiAddress()
@@ -182,7 +182,7 @@ func (s *server) checkAPI(t *testing.T, r outcome.Result) {
 	until(t, "the replay has ended", s.says("a replay has ended"))
 }
 
-// apiAddress is where the process says that its API is.
+// apiAddress is the address that the process logs for its API.
 func (s *server) apiAddress() string {
 	_, after, _ := strings.Cut(s.log.String(), `"msg":"serving the API"`)
 	_, after, _ = strings.Cut(after, `"address":"`)
@@ -190,8 +190,8 @@ func (s *server) apiAddress() string {
 	return address
 }
 
-// checkSecureAPI reads the rewards over TLS: with the read token, and not without; that
-// token has nothing replayed.
+// checkSecureAPI reads the rewards over TLS. This needs the read token, and that token
+// cannot start a replay.
 func (s *server) checkSecureAPI(t *testing.T, files certs.Files, readToken string) {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: must.Get(files.Client())(t), DisableKeepAlives: true}
@@ -233,7 +233,7 @@ func (s *server) kill() {
 	_ = s.Wait()
 }
 
-// concluded waits until as many rounds have an outcome, and returns the latest.
+// concluded waits until so many rounds have an outcome, and returns the latest.
 func concluded(t *testing.T, bus *jobstream.Bus, n int) outcome.Result {
 	t.Helper()
 	var names []string

@@ -6,8 +6,7 @@ import (
 	"mirrorfleet/shared/command"
 )
 
-// RunInProcess runs the command in the test's own process, on a place of its
-// own.
+// RunInProcess runs the command in the test's own process, with an output of its own.
 func RunInProcess(stdout, stderr io.Writer, args ...string) int {
 	cmd := newCommand()
 	cmd.Writer = stdout

@@ -22,18 +22,18 @@ import (
 	"mirrorfleet/shared/nettest"
 )
 
-// jaeger is a real Jaeger, all in one process, its store in memory.
+// jaeger is a real Jaeger in one process, with its store in memory.
 type jaeger struct{ pages, otlp string }
 
-// startJaeger starts the one that make jaeger has built, on free ports. It is
-// minutes of building, so not every run of the tests has it.
+// startJaeger starts the Jaeger that make jaeger has built, on free ports. Building takes
+// minutes, so the test is skipped unless MIRRORFLEET_JAEGER names one.
 func startJaeger(t *testing.T) *jaeger {
 	t.Helper()
 	binary := os.Getenv("MIRRORFLEET_JAEGER")
 	if binary == "" {
 		t.Skip("MIRRORFLEET_JAEGER names no Jaeger: make trace-test builds one and runs this test")
 	}
-	for range 5 { // somebody else may take a free port before Jaeger does
+	for range 5 { // another process may take a free port before Jaeger does
 		free := func() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(nettest.FreePort(t))) }
 		pages := free()
 		grpc := free()
@@ -61,7 +61,7 @@ func startJaeger(t *testing.T) *jaeger {
 	return nil
 }
 
-// answers waits until somebody listens at address, or its process has ended.
+// answers waits until a server listens at address, or its process has ended.
 func answers(t *testing.T, address string, done <-chan struct{}) bool {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
@@ -132,7 +132,7 @@ func (j *jaeger) get(t *testing.T, path string) ([]jaegerTrace, int) {
 	return answer.Data, status
 }
 
-// search is what a person does: a service, one tag, find.
+// search does what a person does in Jaeger: choose a service, give one tag, and find.
 func (j *jaeger) search(t *testing.T, service, key, value string) *collector {
 	t.Helper()
 	tags := must.Get(json.Marshal(map[string]string{key: value}))(t)
@@ -143,8 +143,8 @@ func (j *jaeger) search(t *testing.T, service, key, value string) *collector {
 	return seenBy(t, found)
 }
 
-// seenBy are the spans of Jaeger's traces as a collector has them. A span whose
-// parent is missing, or that Jaeger has anything to say about, is an error.
+// seenBy are the spans of Jaeger's traces as a collector receives them. A span with a
+// missing parent, or with a warning of Jaeger's, is an error.
 func seenBy(t *testing.T, found []jaegerTrace) *collector {
 	t.Helper()
 	c := &collector{}

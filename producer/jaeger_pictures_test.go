@@ -14,9 +14,8 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// pictures looks at Jaeger's pages as a browser shows them, and writes the
-// documentation's pictures of them: of the search for miner 57, and of what it
-// finds.
+// pictures looks at Jaeger's pages in a browser, and writes the documentation's pictures:
+// the search for miner 57, and its result.
 func (s *shown) pictures(t *testing.T) {
 	t.Helper()
 	dir := os.Getenv("MIRRORFLEET_PICTURES")
@@ -37,8 +36,7 @@ func (s *shown) pictures(t *testing.T) {
 	browse(t, s.pages+"/trace/"+retried, filepath.Join(dir, "jaeger-retried.png"), "1280,1340", "process miner.job", "token score", "score file")
 }
 
-// browse takes a picture of a page, which must have the texts when it has
-// loaded.
+// browse takes a picture of a loaded page, which must have the texts.
 func browse(t *testing.T, address, picture, size string, texts ...string) {
 	t.Helper()
 	browser := []string{

@@ -48,9 +48,9 @@ func (s *shown) run(t *testing.T, args ...string) ended {
 	return ended{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
-// What a person finds in Jaeger of one round, by its API as its pages ask it:
-// each job's tree with its attributes, the links between round and jobs, what a
-// replay leads to; and one search by any of the three names finds all of it.
+// Jaeger's API, asked as its pages ask it, shows of one round: each job's tree with its
+// attributes, the links between round and jobs, and the traces that a replay leads to.
+// One search by any of the three names finds all of it.
 func TestJaegerShowsTheRound(t *testing.T) {
 	t.Parallel()
 	mirror, healed := echoing(t)
@@ -83,7 +83,7 @@ func TestJaegerShowsTheRound(t *testing.T) {
 	s.replayed(t)
 }
 
-// linkOpens wants the link that was printed to open the round's trace.
+// linkOpens wants the printed link to open the round's trace.
 func (s *shown) linkOpens(t *testing.T, stderr string) {
 	t.Helper()
 	_, after, _ := strings.Cut(stderr, "trace: ")
@@ -105,8 +105,8 @@ func (s *shown) linkOpens(t *testing.T, stderr string) {
 	}
 }
 
-// findsAll wants a search for one miner to find its job's trace and the
-// round's, whole and nothing else; those of other miners are not in it.
+// findsAll wants a search for one miner to find exactly its job's trace and the round's,
+// each whole. The traces of other miners are not among them.
 func (s *shown) findsAll(t *testing.T, service, uid, github string) {
 	t.Helper()
 	all := s.before.collector
@@ -144,8 +144,8 @@ func (s *shown) hasEvent(t *testing.T, name string) {
 	t.Errorf("no span of miner 2 has the event %q", name)
 }
 
-// replayed wants the same search to find the replay too, which leads to the
-// round and to the trace that it repeats; a later dead letter would name it.
+// replayed wants the same search to find the replay too. Its trace leads to the round and
+// to the trace that it repeats.
 func (s *shown) replayed(t *testing.T) {
 	t.Helper()
 	after := *s.before

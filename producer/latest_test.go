@@ -12,8 +12,9 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// Without a concluded round, "latest" is answered by what there is, and with exit code 2:
-// no round, one that a producer runs, or one that none does, which alone is to be resumed.
+// Without a concluded round, "latest" gives exit code 2, and the error says what there
+// is: no round, a round that a producer runs, or a round without a producer. Only for the
+// last one does it name the command that resumes a round.
 func TestLatestSaysWhatThereIs(t *testing.T) {
 	t.Parallel()
 	bare := jobstreamtest.Start(t).NATSURL()
@@ -55,7 +56,8 @@ func TestLatestSaysWhatThereIs(t *testing.T) {
 	failed("stopped", url, "No producer runs the round: producer run --resume "+openRound, 0, true)
 }
 
-// What of a stream is gone is named, and is no reason to say that there is no round.
+// Missing parts of the streams are named. They are no reason to say that there is no
+// round.
 func TestAStreamThatIsGoneIsNamed(t *testing.T) {
 	t.Parallel()
 	servers := jobstreamtest.Start(t)
@@ -71,8 +73,8 @@ func TestAStreamThatIsGoneIsNamed(t *testing.T) {
 	}
 }
 
-// The page of a concluded round whose records are gone names the miners, and what makes
-// the records again.
+// If the records of a concluded round are gone, its page names the miners, and the
+// command that makes the records again.
 func TestFailedNamesTheWayOut(t *testing.T) {
 	t.Parallel()
 	url, _ := listed(t)

@@ -16,8 +16,8 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// used starts the servers of a state directory, as a local round does, and takes
-// a permit, so that there is a bucket.
+// used starts the servers of a state directory, as a local round does. It takes a permit,
+// so that there is a bucket.
 func used(t *testing.T, egress string) (dir, redis string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -26,8 +26,8 @@ func used(t *testing.T, egress string) (dir, redis string) {
 	return dir, servers.RedisURL()
 }
 
-// The command as an operator uses it: look, hold, lengthen, release; the figures
-// are those in force, whatever this process's own settings are.
+// An operator looks, holds, lengthens and releases. The figures shown are those in force,
+// not those of this process's settings.
 func TestLimitCommand(t *testing.T) {
 	t.Parallel()
 	dir, redis := used(t, "by-hand")
@@ -156,13 +156,13 @@ func TestUndeclaredBucketsAreShown(t *testing.T) {
 	}
 }
 
-// also makes a bucket by taking a permit of an egress.
+// also makes another bucket by taking a permit of its egress.
 func also(t *testing.T, redis, egress string) {
 	t.Helper()
 	limiting(t, redis, egress, func(l *ratelimit.Limiter) error { _, err := l.Permit(t.Context()); return err })
 }
 
-// coolDown is what a process does that the mirror has asked for a pause.
+// coolDown does what a process does after the mirror has asked it for a pause.
 func coolDown(t *testing.T, redis, egress string, length time.Duration) {
 	t.Helper()
 	limiting(t, redis, egress, func(l *ratelimit.Limiter) error { return l.CoolDown(t.Context(), length) })

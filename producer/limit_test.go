@@ -9,7 +9,7 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// What a request says of itself is what is in force after it.
+// The answer to a hold or a release says what is in force afterwards.
 func TestOrdersSayWhatIsInForce(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -49,7 +49,7 @@ func TestOrdersSayWhatIsInForce(t *testing.T) {
 	}
 }
 
-// A request that fails says what is wrong with Redis, as everything else does.
+// A request that fails names the fault of Redis in the same words as every other command.
 func TestAnOrderSaysWhatIsWrongWithRedis(t *testing.T) {
 	t.Parallel()
 	err := limitRequest{egress: "eu-1"}.explain(t.Context(), nil, nil, errors.New("EOF"))

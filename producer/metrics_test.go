@@ -16,8 +16,8 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// readOften reads the metrics of a producer again and again while it runs, as
-// Prometheus does; the last answer counts, once what it returns is called.
+// readOften reads a producer's metrics again and again while it runs, as Prometheus does.
+// The function that it returns ends this and gives the last answer.
 func (s *seeing) readOften(t *testing.T, said *watched) (stop func()) {
 	t.Helper()
 	ended, done := make(chan struct{}), make(chan struct{})
@@ -50,7 +50,7 @@ func (s *seeing) readOften(t *testing.T, said *watched) (stop func()) {
 	return func() { close(ended); <-done }
 }
 
-// rare are metrics that this round has no reason to have.
+// rare are metrics that this round does not produce, each with the reason.
 var rare = []string{
 	"mirrorfleet_audit_mended_total",             // nothing was lost
 	"mirrorfleet_limit_state_losses_total",       // nor did Redis lose anything
@@ -70,9 +70,9 @@ var rare = []string{
 	"mirrorfleet_round_fell_out",                 // and so is this
 }
 
-// declared wants the metrics of a real round to be well formed, to be those of
-// the table in docs/observability.md with their labels, and to have every label's value
-// that a rule or a dashboard asks for.
+// declared wants the metrics of a real round to be well formed, and to be those of the
+// table in docs/observability.md with their labels. Each label has every value that a
+// rule or a dashboard uses.
 func (s *seeing) declared(t *testing.T) {
 	t.Helper()
 	root := ".."
@@ -131,7 +131,7 @@ func checkFormat(t *testing.T, of, page string) {
 	}
 }
 
-// ours are the series of a page that are not the runtime's.
+// ours are the series of a page without those of the Go runtime.
 var (
 	ours  = regexp.MustCompile(`(?m)^((?:mirrorfleet|http_client|messaging)_[a-z0-9_]+)(?:\{(.*)\})? `)
 	label = regexp.MustCompile(`([a-z_]+)="((?:[^"\\]|\\.)*)"`)

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// A local round ends with a command that shows more of it. It works as it stands in
-// the folder that the round was run in, whatever the state directory is called, and
-// with another home and another place for temporary files.
+// A local round ends with a command that shows more of it. The command works as printed
+// in the folder in which the round was run, for any name of the state directory, and with
+// another home and another directory of temporary files.
 func TestALocalRoundEndsWithALineToType(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -31,12 +31,12 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// planted is an access token in every place where one could be: it must come
-// out nowhere.
+// planted is an access token that is put in every place where a token can be. It must
+// come out nowhere.
 const planted = "ghp_0123456789PLANTED0123456789abcdefghij"
 
-// seeing is a round with all kinds of jobs, seen from outside: miner 1 goes
-// well, 2 needs a second attempt, 57 is dead.
+// seeing is a round with all kinds of jobs, seen from outside: miner 1 succeeds, miner 2
+// needs a second attempt, miner 57 ends as a dead letter.
 type seeing struct {
 	collector      *collector
 	workers        []string
@@ -104,10 +104,9 @@ func write(t *testing.T, path, content string) {
 // seenAt is the round's instant.
 var seenAt = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// echoing is a simulated mirror that says the planted token wherever an answer
-// is malformed: in an item, in the body of a refusal. Miner 2 has two pages of
-// pull requests, and the files of one of them fail in the first attempt. Miner
-// 57 is refused until it is healed.
+// echoing is a simulated mirror that puts the planted token into every malformed answer:
+// an item, or the body of a refusal. Miner 2 has two pages of pull requests, and the
+// files of one of them fail in the first attempt. Miner 57 is refused until it is healed.
 func echoing(t *testing.T) (address string, healed *atomic.Bool) {
 	t.Helper()
 	server := must.Get(mirrorsim.Start(t.Context(), mirrorsim.Config{World: seenWorld()}))(t)
@@ -165,7 +164,8 @@ func guardedRedis(t *testing.T) string {
 	return "redis://:" + planted + "@" + redistest.Start(t, "--requirepass", planted).Address + "/0"
 }
 
-// logs wants lines to name what they are about, in the trace's own ids.
+// logs wants each line to name its subject: the round, the miner, and the trace by the
+// same ids.
 func (s *seeing) logs(t *testing.T) {
 	t.Helper()
 	found := false
@@ -192,7 +192,7 @@ func (s *seeing) logs(t *testing.T) {
 	}
 }
 
-// secrets wants the planted token nowhere, in no part of it that would serve.
+// secrets wants neither the planted token nor a usable part of it anywhere.
 func (s *seeing) secrets(t *testing.T) {
 	t.Helper()
 	const part = "PLANTED"
@@ -224,8 +224,7 @@ func (s *seeing) secrets(t *testing.T) {
 	}
 }
 
-// kept is every message of every stream, buckets included, and what the
-// evaluations hold when they are unpacked.
+// kept is every message of every stream, buckets included, with the unpacked evaluations.
 func kept(t *testing.T, address, round string) map[string]string {
 	t.Helper()
 	nc := must.Get(nats.Connect(address))(t)
@@ -253,7 +252,7 @@ func kept(t *testing.T, address, round string) map[string]string {
 	return all
 }
 
-// Wrong input must not be answered with the secret that was in it.
+// An error about wrong input must not repeat a secret in that input.
 func TestRefusedInputIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -300,8 +299,8 @@ func TestRefusedInputIsNotRepeated(t *testing.T) {
 	}
 }
 
-// A collector that is away costs the traces, and nothing else: the round is
-// complete, and the log says so seldom; a wrong endpoint is refused by its name.
+// A collector that is away costs only the traces. The round is complete, and the log
+// mentions the collector seldom. A wrong endpoint is refused, and the error names it.
 func TestARoundWithoutItsCollector(t *testing.T) {
 	t.Parallel()
 	const setting = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -340,7 +339,8 @@ func TestARoundWithoutItsCollector(t *testing.T) {
 	}
 }
 
-// A worker that waits for its servers is alive, and says for what it waits.
+// A worker that waits for its servers counts as alive, and says which server it waits
+// for.
 func TestAWaitingWorkerIsAliveAndNotReady(t *testing.T) {
 	t.Parallel()
 	cmd := command(t, "worker", "--nats", "nats://127.0.0.1:1", "--redis", "redis://127.0.0.1:1", "--listen", "127.0.0.1:0")

@@ -17,7 +17,7 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// until looks again and again at what other processes do.
+// until polls the state of other processes until it is as wanted.
 func until(t *testing.T, what string, happened func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -31,8 +31,8 @@ func demo(t *testing.T) *mirrorsim.World {
 	return world
 }
 
-// soundWorld serves a world in which nothing fails by itself, with the miners from
-// one place of the demo world's to another.
+// soundWorld serves a world without failures of its own. Its miners are a range of the
+// demo world's.
 func soundWorld(t *testing.T, from, to int) (*mirrorsim.World, *mirrorsim.Server) {
 	t.Helper()
 	world := demo(t)
@@ -51,8 +51,8 @@ func sound(t *testing.T) (server *mirrorsim.Server, inputs []string) {
 	return server, []string{"--as-of", world.AsOf.Format(time.RFC3339Nano), "--miners", miners, "--registry", registry}
 }
 
-// leased opens streams whose leases are short; worker processes take the lease
-// that they find.
+// leased opens streams with short leases. Worker processes take the lease that is in
+// force.
 func leased(t *testing.T, lease time.Duration) (address string, bus *jobstream.Bus) {
 	t.Helper()
 	address = jobstreamtest.Start(t).NATSURL()
@@ -60,9 +60,9 @@ func leased(t *testing.T, lease time.Duration) (address string, bus *jobstream.B
 	return address, bus
 }
 
-// Redis is killed under working jobs, stays away for three leases, and comes back
-// empty. Nothing is sent meanwhile, no job is handed out a second time, none
-// fails, and the work goes on.
+// Redis is killed under working jobs, stays away for three leases, and comes back empty.
+// Meanwhile nothing is sent, no job is delivered a second time and none fails. Then the
+// work continues.
 func TestRedisGoesAwayUnderWork(t *testing.T) {
 	t.Parallel()
 	const lease = 2 * time.Second
@@ -77,7 +77,7 @@ func TestRedisGoesAwayUnderWork(t *testing.T) {
 	until(t, "jobs send requests", func() bool { return sim.Stats().Requests > 10 })
 	redis.Kill()
 	away := time.Now()
-	// What has its permit by now is sent within the horizon and the jitter.
+	// A request that already has its permit is sent within the horizon and the jitter.
 	until(t, "permits in hand are used", func() bool { return time.Since(away) > 2*horizon })
 	before := sim.Stats().Requests
 	until(t, "three leases have passed", func() bool { return time.Since(away) > 3*lease })
@@ -120,8 +120,8 @@ func records(t *testing.T, bus *jobstream.Bus, round string, n int) []job.Record
 	return all
 }
 
-// Whoever removes the directory of a local round is told so: NATS went on
-// confirming what was nowhere, and the round ended with it.
+// A local round whose directory is removed ends with an error that says so. NATS once
+// kept confirming writes that were nowhere.
 func TestALocalRoundWithoutItsDirectory(t *testing.T) {
 	t.Parallel()
 	sim, inputs := sound(t)

@@ -28,7 +28,7 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// replayedRound has two revisions; in the last one a miner is dead and one is
+// replayedRound has two revisions. In the last one, one miner is dead and one is
 // degraded.
 const replayedRound = "20260603t000000z-010203"
 
@@ -42,8 +42,8 @@ func listed(t *testing.T) (url string, bus *jobstream.Bus) {
 	return url, bus
 }
 
-// storeReplayed keeps the round of storeRound once more, as it would be after a
-// replay that healed one miner and not the others.
+// storeReplayed stores the round of storeRound again, as it is after a replay that healed
+// only one of its miners.
 func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	t.Helper()
 	must := func(err error) {
@@ -160,8 +160,8 @@ func inProcess(t *testing.T, style terminal.Style, args ...string) (stdout, stde
 	return out.String(), errs.String(), code
 }
 
-// lists are the commands that list something: the schema of what --json prints,
-// their arguments and their exit code.
+// lists are the commands that list something, each with its arguments, its exit code, and
+// the schema of its --json.
 var lists = []struct {
 	name, schema string
 	args         []string
@@ -194,7 +194,7 @@ var lists = []struct {
 	{"dry-run-rescore", "ReplayAnswer", []string{"rescore", replayedRound, "--uid", "6,8", "--dry-run"}, 0},
 }
 
-// styles are those in which a list is looked at: all at 80 characters, a table
+// styles are the terminals for which a list is recorded: all at 80 characters, a table
 // and a page also on a wide terminal and in colour.
 func styles(list string) map[string]terminal.Style {
 	if list != "rounds" && list != "failed" {
@@ -203,12 +203,12 @@ func styles(list string) map[string]terminal.Style {
 	return map[string]terminal.Style{"": {Width: 80}, ".wide": {Width: 140}, ".colour": {Width: 80, Colour: true}}
 }
 
-// took is the one thing of these rounds that is not the same each time.
+// took is the only text of these rounds that differs from run to run.
 var took = regexp.MustCompile(`\b1m\d\ds\b`)
 
-// Each list as it was when somebody read it and found it right: none is wider
-// than its terminal, and none writes to it what others say. What a program reads
-// of it is as the description of the API says.
+// Each list is as recorded, and somebody has read the record. No list is wider than its
+// terminal, and none passes others' control characters on. The JSON follows the API's
+// description.
 func TestLists(t *testing.T) {
 	t.Parallel()
 	url, _ := listed(t)
@@ -240,7 +240,7 @@ func TestLists(t *testing.T) {
 	}
 }
 
-// An export is whole, or not there; what is there already stays when one fails.
+// An export is complete or absent. If one fails, existing files stay.
 func TestExport(t *testing.T) {
 	t.Parallel()
 	url, _ := listed(t)
@@ -301,7 +301,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// What a round is like is told by its producer's signs of life.
+// The state of a running round follows from its producer's signs of life.
 func TestRoundsTellWhoLives(t *testing.T) {
 	t.Parallel()
 	url, bus := listed(t)
@@ -339,7 +339,7 @@ func TestRoundsTellWhoLives(t *testing.T) {
 	}
 }
 
-// The command that rewards names for an incomplete round works as it stands.
+// The command that rewards prints for an incomplete round works as printed.
 func TestRewardsNameACommandThatWorks(t *testing.T) {
 	t.Parallel()
 	dir := stored(t)

@@ -21,9 +21,9 @@ func mirrorSaw(t *testing.T, url string) int {
 	return must.Get(fleettest.Stats(t.Context(), url))(t).Requests
 }
 
-// TestPlanForetellsRounds: what plan says of a cold and of a warm round, from a
-// round that was measured, is what the mirror counts of them, to the request;
-// from a cold round and from a warm one alike. The limit is out of the way.
+// TestPlanForetellsRounds: plan takes its sizes from a measured round, cold or warm. The
+// mirror then counts exactly the foretold requests of a cold and of a warm round. The
+// limit is too wide to matter.
 func TestPlanForetellsRounds(t *testing.T) {
 	t.Parallel()
 	started := jobstreamtest.Start(t)
@@ -66,7 +66,7 @@ func TestPlanForetellsRounds(t *testing.T) {
 		} else if got.Warm.Requests.Value != took[1] {
 			t.Errorf("after the warm round, plan foretells %d requests of another, it took %d", got.Warm.Requests.Value, took[1])
 		}
-		// Durations are computed: one interval less than requests.
+		// Durations are computed: one interval less than there are requests.
 		const interval = 0.000626 // of 1998 permits in 1.25 s, rounded up to a microsecond
 		if want := float64(got.Cold.Requests.Value-1) * interval; fmt.Sprintf("%.6f", got.Cold.Time.Seconds) != fmt.Sprintf("%.6f", want) {
 			t.Errorf("the cold round takes %v s, want %v", got.Cold.Time.Seconds, want)

@@ -8,7 +8,8 @@ import (
 	"mirrorfleet/producer/round"
 )
 
-// A plan that has no miners says whether there is no round, or nobody was asked.
+// Without miners, the error says whether there is no round yet, or whether no server was
+// given.
 func TestAPlanNeedsMiners(t *testing.T) {
 	t.Parallel()
 	for asked, want := range map[bool]string{true: "no round is concluded yet", false: "without --nats or --local"} {

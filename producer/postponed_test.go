@@ -16,12 +16,12 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// stranger is the user that serve runs as when the tests run as root: one that
-// may not read what root alone may.
+// stranger is the user of serve when the tests run as root: a user who, unlike root, can
+// be refused a file.
 const stranger = 65534
 
-// replace puts a file in another's place, as a validator does with its tokens:
-// written beside it, for its owner alone, and renamed.
+// replace replaces a file as a validator does with its tokens: it writes a new file
+// beside the old one, readable only by its owner, and renames it.
 func replace(t *testing.T, path, content string, mode os.FileMode) {
 	t.Helper()
 	write(t, path+".tmp", content)
@@ -37,10 +37,10 @@ func replace(t *testing.T, path, content string, mode os.FileMode) {
 	}
 }
 
-// The validator replaces its tokens file, for itself alone, while serve runs. What
-// serve may read counts from the next round on. What it may not puts the round
-// off, and within a minute log, page and metric say so: which file, whose it is,
-// and what to do. It goes on by itself.
+// The validator replaces its tokens file while serve runs, readable only by its owner. A
+// file that serve may read counts from the next round on. A file that it may not read
+// postpones the round. Within a minute, log, page and metric name the file, its owner and
+// the remedy. Afterwards serve continues by itself.
 func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	t.Parallel()
 	servers := jobstreamtest.Start(t)
@@ -59,7 +59,7 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	replace(t, tokens, `[]`, shared)
 	owner, hidden := os.Getuid(), os.FileMode(0o600)
 	if owner != 0 {
-		hidden = 0 // the owner's own mode is all that keeps it from itself
+		hidden = 0 // only the owner's own mode keeps the owner out
 	}
 	for _, open := range []string{dir, filepath.Dir(fleettest.Path(t, "producer"))} {
 		if err := os.Chmod(open, 0o755); err != nil {
@@ -117,7 +117,7 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	s.stop(t)
 }
 
-// as has a command run as another user, if this one may have it so.
+// as runs a command as another user, if this user may do that.
 func as(s *server, user uint32) {
 	if os.Getuid() == 0 {
 		s.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}

@@ -24,14 +24,14 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// command is one of the product's commands, with the parser's place in its
+// command is one of the product's commands, with the parser's directory in its
 // environment.
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	return fleettest.Command(t.Context(), t, name, args...)
 }
 
-// ended is what a command left behind.
+// ended is the result of a command.
 type ended struct {
 	code           int
 	stdout, stderr string
@@ -49,7 +49,7 @@ func begin(t *testing.T, name string, args ...string) *running {
 	return beginWatched(t, nil, name, args...)
 }
 
-// beginWatched begins a command whose standard error somebody watches.
+// beginWatched begins a command whose standard error a test watches.
 func beginWatched(t *testing.T, w *watched, name string, args ...string) *running {
 	t.Helper()
 	r := &running{Cmd: command(t, name, args...)}
@@ -75,8 +75,8 @@ func run(t *testing.T, name string, args ...string) ended {
 	return begin(t, name, args...).end(t)
 }
 
-// printed is what a producer's command prints with --json, held against its schema.
-// A command that ends otherwise than with this code has not printed it.
+// printed is the --json of a producer's command, checked against its schema. The command
+// must end with the given exit code.
 func printed[T any](t *testing.T, schema string, code int, args ...string) (v T) {
 	t.Helper()
 	e := run(t, "producer", slices.Concat(args, []string{"--json"})...)
@@ -125,7 +125,7 @@ func descendants(tb testing.TB, id int) []int {
 		if err != nil {
 			continue // ended meanwhile
 		}
-		// The name in brackets may hold anything; state and parent follow it.
+		// The name in brackets may contain any character. State and parent follow it.
 		_, after, _ := strings.Cut(string(data), ") ")
 		fields := strings.Fields(after)
 		child, childErr := strconv.Atoi(filepath.Base(filepath.Dir(path)))
@@ -165,7 +165,7 @@ func exited(t *testing.T, ids []int) {
 	}
 }
 
-// started is a producer whose first jobs run.
+// started is a producer whose first jobs have begun.
 type started struct {
 	*exec.Cmd
 
@@ -189,7 +189,7 @@ func start(t *testing.T, args ...string) *started {
 	return s
 }
 
-// watched is a writer that tells when a text has passed.
+// watched is a writer that signals when a text has passed.
 type watched struct {
 	want string
 	seen chan struct{}

@@ -21,8 +21,8 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// sabotage takes the jobs of a round before any worker can: it fails some for
-// good, gives the others back, and returns when that is done.
+// sabotage takes the jobs of a round before any worker can. It makes some fail for good,
+// hands the others back, and returns.
 func sabotage(t *testing.T, address string, dead map[int]bool) {
 	t.Helper()
 	bus, nc := jobstreamtest.Open(t, address, jobstream.Config{})
@@ -50,9 +50,9 @@ func sabotage(t *testing.T, address string, dead map[int]bool) {
 	must.Do(t, <-running)
 }
 
-// A producer that is killed is followed by the one that stands by; what failed
-// is listed; replaying it from two terminals at once gives byte for byte the
-// outcome of a round in which nothing failed.
+// A standby takes over after a killed producer. The failed miners are listed. Two
+// terminals replay them at once. The outcome equals, byte for byte, that of a round
+// without failures.
 func TestKilledResumedReplayed(t *testing.T) {
 	t.Parallel()
 	nats, redis, world, _, _ := servers(t)
@@ -135,7 +135,7 @@ func TestKilledResumedReplayed(t *testing.T) {
 	whole(t, name, reads)
 }
 
-// other is a registry that no round of the test has.
+// other is a registry that no round of the test uses.
 func other(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "other.json")
@@ -143,7 +143,7 @@ func other(t *testing.T) string {
 	return path
 }
 
-// whole wants the audit that a program reads of a round to hold.
+// whole wants the audit in a round's JSON to hold.
 func whole(t *testing.T, name string, reads []string) {
 	t.Helper()
 	shown := run(t, "producer", append([]string{"show", name, "--json"}, reads...)...)

@@ -19,8 +19,8 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// history writes a git history of so many authors, who have merged so many pull requests
-// each in the last weeks.
+// history writes a git history with so many authors, each of whom merged so many pull
+// requests in recent weeks.
 func history(t *testing.T, authors, pulls int) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "history")
@@ -47,7 +47,7 @@ func history(t *testing.T, authors, pulls int) string {
 	return dir
 }
 
-// byRoute are the requests since the last reset, by the mirror's own count.
+// byRoute are the requests since the last reset, as the mirror counted them.
 func byRoute(sim *mirrorsim.Server) map[string]int {
 	routes := map[string]int{}
 	for route, seen := range sim.Stats().ByRoute {
@@ -59,9 +59,9 @@ func byRoute(sim *mirrorsim.Server) map[string]int {
 	return routes
 }
 
-// The requests of 40 miners with a pull request each from a git history, by route, as the
-// mirror counts them: of a cold round, of a warm one, of a warm-up and of the round after
-// it. A warm round asks one thing of each miner, and one of all of them.
+// The mirror counts, by route, the requests of 40 miners with one pull request each, from
+// a git history: of a cold round, of a warm one, of a warm-up, and of the round after it.
+// A warm round sends one request for each miner, and one for all of them.
 func TestRequestsByRoute(t *testing.T) {
 	t.Parallel()
 	const authors, pulls = 40, 1

@@ -23,10 +23,10 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// Rounds follow each other; files that are half-written postpone one, and it says
-// so; the producer that leads is killed in the middle of a round, the one that
-// stands by goes on with it, and with the schedule. Every case of
-// docs/rules/scoring.md#miners is in the outcome, and no token is in anything that came out.
+// Rounds follow each other. Half-written files postpone a round, and serve says so. The
+// leading producer is killed in the middle of a round, and the standby resumes the round
+// and the schedule. The outcome has every case of docs/rules/scoring.md#miners. No token
+// is in any output.
 func TestServe(t *testing.T) {
 	t.Parallel()
 	world, sim := soundWorld(t, 0, 4)
@@ -107,7 +107,8 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// unpacked is what is kept compressed: the manifests and outcomes of all rounds.
+// unpacked are the values that are stored compressed: the manifests and outcomes of all
+// rounds.
 func unpacked(t *testing.T, bus *jobstream.Bus) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -140,8 +141,8 @@ func noToken(t *testing.T, where, text string) {
 	}
 }
 
-// dieWithATurn has a producer die between its turn and its round, and returns
-// when the turn was due.
+// dieWithATurn makes a producer die between its turn and its round. It returns the
+// instant at which the turn was due.
 func dieWithATurn(t *testing.T, bus *jobstream.Bus, env, args []string) time.Time {
 	t.Helper()
 	doomed := serve(t, append(slices.Clone(env), crash.Env+"="+crash.Setting(crash.TurnTaken, 1)), args...)
@@ -156,8 +157,7 @@ func dieWithATurn(t *testing.T, bus *jobstream.Bus, env, args []string) time.Tim
 	return turn.Due
 }
 
-// killInMidRound kills a producer when its round has jobs under way, and returns
-// the round.
+// killInMidRound kills a producer while jobs of its round run, and returns the round.
 func killInMidRound(t *testing.T, bus *jobstream.Bus, s *server) (name string) {
 	t.Helper()
 	until(t, "a round is under way", func() bool {
@@ -182,7 +182,7 @@ func killInMidRound(t *testing.T, bus *jobstream.Bus, s *server) (name string) {
 	return name
 }
 
-// checkCases wants what docs/rules/scoring.md#miners says of each miner.
+// checkCases wants of each miner what docs/rules/scoring.md#miners says.
 func (i *installation) checkCases(t *testing.T, r outcome.Result) {
 	t.Helper()
 	got := map[int]input.Failure{}
@@ -229,7 +229,8 @@ func checkRounds(t *testing.T, bus *jobstream.Bus) {
 	}
 }
 
-// One machine: the servers inside, workers beside, and all of it ends with it.
+// On one machine, the servers are inside the process and the workers beside it. All end
+// with the process.
 func TestServeLocal(t *testing.T) {
 	t.Parallel()
 	world, sim := soundWorld(t, 0, 4)
@@ -273,7 +274,7 @@ func TestServeLocal(t *testing.T) {
 	noToken(t, "the log", one.log.String())
 }
 
-// What is wrong from the start is said at once, with what would be right.
+// Faults of the settings are reported at the start, with what would be right.
 func TestServeRefuses(t *testing.T) {
 	t.Parallel()
 	i := install(t, demo(t))

@@ -8,9 +8,9 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// TestEveryStartLooksAtTheServers guards against confirmed writes that are not on
-// the disk and nobody knows: a start names the server and the setting, goes on, and
-// says where it could not ask.
+// TestEveryStartLooksAtTheServers guards against servers that confirm writes before these
+// are on the disk, without anybody knowing. A start names the server and the setting and
+// continues. It names the servers that it could not ask.
 func TestEveryStartLooksAtTheServers(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t).URL()
@@ -32,7 +32,8 @@ func TestEveryStartLooksAtTheServers(t *testing.T) {
 	}
 }
 
-// tellingServer is a server that tells its settings, as the shipped ones do.
+// tellingServer is a server that reports its settings, as the shipped configuration makes
+// it.
 func tellingServer(t *testing.T, setting string) string {
 	t.Helper()
 	return jobstreamtest.Configured(t, `

@@ -43,8 +43,7 @@ func stored(t *testing.T) string {
 	return dir
 }
 
-// storeRound concludes a round of scoring's own rules, and keeps it as a
-// producer does.
+// storeRound concludes a round by scoring's own rules, and stores it as a producer does.
 func storeRound(t *testing.T, bus *jobstream.Bus) {
 	t.Helper()
 	must := func(err error) {
@@ -111,7 +110,7 @@ func merge(number int, author string) scoring.PullRequest {
 	}
 }
 
-// busyMiner has a pull request of each kind, and an issue of each.
+// busyMiner has a pull request and an issue of each kind.
 func busyMiner(reg input.Registry) scoring.Evaluation {
 	full := merge(12, "1005")
 	full.Title = "Bend the pipe\x1b[31m: a title that would colour the terminal, and goes on for longer than one line of it"
@@ -153,7 +152,7 @@ func busyMiner(reg input.Registry) scoring.Evaluation {
 	}
 }
 
-// scoreAll scores pull requests, those with stored data with the same files.
+// scoreAll scores pull requests. Those with stored data all have the same files.
 func scoreAll(pulls []scoring.PullRequest, reg input.Registry) []scoring.ScoredPullRequest {
 	var list []scoring.ScoredPullRequest
 	for _, pr := range pulls {
@@ -178,8 +177,8 @@ func scoreAll(pulls []scoring.PullRequest, reg input.Registry) []scoring.ScoredP
 	return list
 }
 
-// What a program reads is what the outcome holds: a miner with its reasons, the
-// path to its reward, a pull request with its files.
+// The JSON has what the outcome has: a miner with its reasons, the path to its reward,
+// and a pull request with its files.
 func TestShowJSON(t *testing.T) {
 	t.Parallel()
 	dir := stored(t)
@@ -213,8 +212,8 @@ func TestShowJSON(t *testing.T) {
 	}
 }
 
-// An evaluation of a replay may be of another commit than an earlier revision: the
-// files that it has are not those that were scored.
+// A replay's evaluation may be of another commit than an earlier revision. Its files are
+// then not the scored ones.
 func TestShowHidesFilesOfAnotherCommit(t *testing.T) {
 	t.Parallel()
 	url := jobstreamtest.Start(t).NATSURL()
@@ -235,7 +234,8 @@ func TestShowHidesFilesOfAnotherCommit(t *testing.T) {
 	}
 }
 
-// What there is not is wrong input, and the error says what there is.
+// A request for something that does not exist is wrong input. The error lists what does
+// exist.
 func TestShowUnknown(t *testing.T) {
 	t.Parallel()
 	dir, empty := stored(t), t.TempDir()
@@ -275,8 +275,9 @@ func TestShowUnknown(t *testing.T) {
 	}
 }
 
-// A state directory belongs to one process; what is read while it runs, is read
-// from its NATS, whichever way that is named. Nobody else runs a round there.
+// A state directory belongs to one process. While it runs, commands read from its NATS,
+// whether they are given the directory or the address. No other process can run a round
+// there.
 func TestShowOfADirectoryInUse(t *testing.T) {
 	t.Parallel()
 	dir := stored(t)

@@ -18,9 +18,9 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// Every command that reads an outcome refuses one that its public key does not vouch
-// for, names why, and reads it with the right one. Without a key it says what it
-// does not know.
+// Every command that reads an outcome refuses one that its public key does not verify,
+// and says why. With the right key it reads the outcome. Without a key it says that
+// nothing is verified.
 func TestCommandsVerifyWhatTheyShow(t *testing.T) {
 	t.Parallel()
 	servers := jobstreamtest.Start(t)
@@ -76,7 +76,7 @@ func TestCommandsVerifyWhatTheyShow(t *testing.T) {
 	}
 }
 
-// A key that cannot be used is wrong usage, before anything is done.
+// An unusable key is wrong usage, before anything is done.
 func TestWrongKeysAreRefused(t *testing.T) {
 	t.Parallel()
 	private, public := signingtest.Files(t)

@@ -18,7 +18,7 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// hostile is a title that would turn a terminal's line around, hide and colour it.
+// hostile is a title that would reverse, hide and colour a terminal's line.
 const hostile = "fix \u202egpj.exe\u2066\u200b\u009b31m\x7f\x1b[2J"
 
 func titled() outcome.Result {
@@ -35,8 +35,8 @@ func steers(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) })
 }
 
-// Neither --json nor an export lets a stranger's title steer a terminal, and neither
-// changes it for a program.
+// Neither --json nor an export lets a stranger's title steer a terminal. A program still
+// reads the title unchanged.
 func TestNoTitleSteersATerminal(t *testing.T) {
 	t.Parallel()
 	stored := must.Get(json.Marshal(titled()))(t)
@@ -74,7 +74,7 @@ func TestNoTitleSteersATerminal(t *testing.T) {
 	}
 }
 
-// What cannot be written ends in an error that says so, and names the operation.
+// An output that cannot be written gives an error that names the operation.
 func TestPrintingOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

@@ -24,11 +24,11 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// strangersTask is set in the process that looks at a local round as another user.
+// strangersTask is set in the process that attacks a local round as another user.
 const strangersTask = "MIRRORFLEET_TEST_STRANGER"
 
-// task is what everybody on the machine knows of a local round: where its state is, its
-// processes, and where they listen.
+// task is what every user of the machine can know of a local round: its state directory,
+// its processes, and their addresses.
 type task struct {
 	State  string `json:"state"`
 	PIDs   []int  `json:"pids"`
@@ -37,7 +37,7 @@ type task struct {
 	Mirror string `json:"mirror"` // the simulated one
 }
 
-// loot is what somebody got.
+// loot is what the stranger got.
 type loot struct {
 	Got  []string `json:"got"`  // what was read, or answered
 	Text string   `json:"text"` // what it said
@@ -55,7 +55,7 @@ func (l *loot) read(what, path string) {
 	l.take(what, string(data), err)
 }
 
-// plunderIfStranger is what the process of a stranger does instead of tests.
+// plunderIfStranger is what the stranger's process does in place of tests.
 func plunderIfStranger() {
 	order := os.Getenv(strangersTask)
 	if order == "" {
@@ -71,7 +71,7 @@ func plunderIfStranger() {
 	os.Exit(0)
 }
 
-// plunder tries everything that needs no password, and a wrong one.
+// plunder tries everything that needs no password, and a wrong password.
 func plunder(ctx context.Context, t task) (l loot) {
 	l.files(t)
 	l.processes(t)
@@ -122,9 +122,9 @@ func (l *loot) servers(ctx context.Context, t task) {
 	}
 }
 
-// Two users on one machine: the second one gets nothing of a local round but the
-// arguments of its processes, and in these is no secret. He could set every reward, and
-// delete every round.
+// Two users share a machine. The second one gets nothing of a local round but the
+// arguments of its processes, and these contain no secret. Otherwise this user could set
+// every reward and delete every round.
 func TestAnotherUserGetsNothing(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
@@ -172,7 +172,7 @@ func slowly() []string {
 	return []string{"--limit-requests", "10", "--limit-window", "20s", "--limit-horizon", "5s"}
 }
 
-// simulatedAt is where the simulated mirror of a local round listens.
+// simulatedAt is the address of a local round's simulated mirror.
 func simulatedAt(t *testing.T, state string) string {
 	t.Helper()
 	_, after, _ := strings.Cut(string(must.Get(os.ReadFile(filepath.Join(state, "mirrorsim.log")))(t)), "url=http://")
@@ -180,7 +180,7 @@ func simulatedAt(t *testing.T, state string) string {
 	return address
 }
 
-// plunderAs has a user look at a round.
+// plunderAs runs the attack on a round as another user.
 func plunderAs(t *testing.T, program string, user uint32, order task) (l loot) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program)
@@ -190,7 +190,7 @@ func plunderAs(t *testing.T, program string, user uint32, order task) (l loot) {
 	return l
 }
 
-// refusedAs wants the commands that look at a round to say why they cannot.
+// refusedAs wants the commands that read a round to say why they cannot.
 func refusedAs(t *testing.T, user uint32, state string) {
 	t.Helper()
 	for _, name := range []string{"rounds", "limit"} {
@@ -203,7 +203,8 @@ func refusedAs(t *testing.T, user uint32, state string) {
 	}
 }
 
-// saysNoPassword reads what the round and the commands that look at it say.
+// saysNoPassword searches the output of the round, and of the commands that read it, for
+// passwords.
 func saysNoPassword(t *testing.T, s *started, state, secret string) {
 	t.Helper()
 	said := map[string]string{"the producer": s.stderr.String()}

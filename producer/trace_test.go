@@ -10,9 +10,9 @@ import (
 	traces "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
-// A round with a retry and a dead letter, as a real collector has it: the tree
-// of each, its links and its attributes, and the same ids in the logs. And the
-// planted token is in nothing that came out.
+// A round with a retry and a dead letter reaches a real collector: the tree of each job,
+// its links, its attributes, and the same ids in the logs. The planted token is in no
+// output.
 func TestTheTraceTellsWhatHappened(t *testing.T) {
 	t.Parallel()
 	s := see(t)
@@ -25,7 +25,7 @@ func TestTheTraceTellsWhatHappened(t *testing.T) {
 	t.Run("secrets", func(t *testing.T) { t.Parallel(); s.secrets(t) })
 }
 
-// parents is which span stands under which.
+// parents says for each span which span is its parent.
 var parents = map[string][]string{
 	"job":                                    {""},
 	"publish miner.job":                      {"job"},
@@ -42,8 +42,8 @@ var parents = map[string][]string{
 	"settle miner.job": {"process miner.job"},
 }
 
-// only is the root span of a miner that has one job alone, all of whose spans
-// are in its trace.
+// only is the root span of a miner with a single job. All spans of that job are in its
+// trace.
 func (s *seeing) only(t *testing.T, uid string) *seenSpan {
 	t.Helper()
 	roots := s.collector.find("job", "miner.uid="+uid)
@@ -58,8 +58,8 @@ func (s *seeing) only(t *testing.T, uid string) *seenSpan {
 	return roots[0]
 }
 
-// tree wants all spans of a job's trace, each under its right parent, with what
-// finds it; and as many of each name as given.
+// tree wants all spans of a job's trace, each under its right parent and with the
+// attributes that find it, and the given number of each name.
 func (s *seeing) tree(t *testing.T, root *seenSpan, uid, github string, want map[string]int) {
 	t.Helper()
 	byID := map[string]*seenSpan{}
@@ -193,7 +193,7 @@ func (s *seeing) dead(t *testing.T) {
 	}
 }
 
-// links wants the round's trace to lead to each job's, and back.
+// links wants the round's trace to link to each job's trace, and each of these back.
 func (s *seeing) links(t *testing.T) {
 	t.Helper()
 	rounds := s.collector.find("round", "round.id="+s.round)

@@ -14,8 +14,9 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// Several turns of a fleet with warm-ups, between which pull requests and issues come: each
-// round has the outcome, byte for byte, of one without a warm-up over the same mirror.
+// A fleet with warm-ups runs several turns, and pull requests and issues are added
+// between them. Each outcome equals, byte for byte, that of a round without a warm-up
+// over the same mirror.
 func TestTurnsOfAChangingWorld(t *testing.T) {
 	t.Parallel()
 	last, sim := openWorld(t, 0, 8)

@@ -17,8 +17,8 @@ import (
 	"mirrorfleet/shared/mirrorsim"
 )
 
-// evaluated is a fleet that has run a round of the demo world by hand, in which
-// two miners share an account, and serves the API beside a schedule of its own.
+// evaluated is a fleet that has run a round of the demo world by hand, in which two
+// miners share an account. It serves the API beside a schedule of its own.
 type evaluated struct {
 	world                  *mirrorsim.World
 	mirror, api            string
@@ -71,9 +71,9 @@ func evaluate(t *testing.T) evaluated {
 	return e
 }
 
-// A validator that asks for the latest round gets the schedule's, and one that
-// names the round gets that: rewards, penalised uids, and evaluations whose
-// pull requests, files and issues are the outcome's and the worker's.
+// A validator that asks for the latest round gets the schedule's. If it names the round,
+// it gets that one: rewards, penalised uids, and evaluations. Their pull requests, files
+// and issues are those of the outcome and the worker.
 func TestAValidatorTakesARoundOfRealProcesses(t *testing.T) {
 	t.Parallel()
 	e := evaluate(t)
@@ -181,10 +181,10 @@ func filesOf(t *testing.T, bus *jobstream.Bus, r outcome.Result, uid int) (n int
 	return n
 }
 
-// VALIDATOR is a checkout of the validator: its own forward pass, with its own
-// classes, does with mirrorfleet's round what it does with its own scoring of the
-// same mirror at the same instant: row by row for its database, vote by vote, to
-// the last bit. VALIDATOR_PYTHON is one with what the validator imports.
+// VALIDATOR is a checkout of the validator, and VALIDATOR_PYTHON a Python that has its
+// imports. The validator's own forward pass, with its own classes, does the same with
+// mirrorfleet's round as with its own scoring of the same mirror at the same instant:
+// each row for its database and each vote, to the last bit.
 func TestAgainstTheValidator(t *testing.T) {
 	t.Parallel()
 	checkout := os.Getenv("VALIDATOR")

@@ -21,7 +21,8 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// warming is servers, and a world before a warm-up by hand. Its mirror can be cut off.
+// warming is servers, and a world before a warm-up by hand. The test can cut off its
+// mirror.
 type warming struct {
 	world  *mirrorsim.World
 	sim    *mirrorsim.Server
@@ -53,7 +54,7 @@ func (w *warming) work(t *testing.T, name string) *worker {
 	return work(t, name, nil, append([]string{"--nats", w.nats, "--mirror", w.mirror.URL(), "--listen", "127.0.0.1:0"}, w.common...)...)
 }
 
-// round runs a round over the world, all of whose jobs must be done at the first attempt.
+// round runs a round over the world. All its jobs must succeed at the first attempt.
 func (w *warming) round(t *testing.T) outcome.Result {
 	t.Helper()
 	e := run(t, "producer", slices.Concat([]string{"run", "--json", "--as-of", w.world.AsOf.Format(time.RFC3339Nano)}, w.inputs, w.common)...)
@@ -64,7 +65,7 @@ func (w *warming) round(t *testing.T) outcome.Result {
 	return result
 }
 
-// without is the same round on servers that never had a warm-up.
+// without runs the same round on servers that never had a warm-up.
 func (w *warming) without(t *testing.T) outcome.Result {
 	t.Helper()
 	cold := *w
@@ -77,7 +78,8 @@ func (w *warming) without(t *testing.T) outcome.Result {
 	return cold.round(t)
 }
 
-// sameOutcome holds an outcome to that of a round without a warm-up, byte for byte.
+// sameOutcome wants an outcome to equal, byte for byte, that of a round without a
+// warm-up.
 func sameOutcome(t *testing.T, what string, without, with outcome.Result) {
 	t.Helper()
 	shown := func(r outcome.Result) string { return string(must.Get(json.MarshalIndent(r.Outcome, "", " "))(t)) }
@@ -86,8 +88,9 @@ func sameOutcome(t *testing.T, what string, without, with outcome.Result) {
 	}
 }
 
-// A warm-up loses what it works with: the score cache is deleted under it, or the mirror is
-// away. The next round costs no more than one without a warm-up, and has its outcome.
+// A warm-up loses what it needs: the score cache is deleted under it, or the mirror is
+// away. The next round costs no more than one without a warm-up, and has the same
+// outcome.
 func TestADisturbedWarmUpCostsNothing(t *testing.T) {
 	t.Parallel()
 	for name, disturb := range map[string]func(*testing.T, *warming, *worker){
@@ -124,8 +127,9 @@ func TestADisturbedWarmUpCostsNothing(t *testing.T) {
 	}
 }
 
-// A round by hand in the middle of a warm-up goes first: the warm-up ends with miners left,
-// the mirror sees nothing over its limit, and the outcome is that without a warm-up.
+// A round by hand takes precedence over a warm-up. The warm-up ends with miners left, the
+// mirror sees nothing over its limit, and the outcome is that of a round without a
+// warm-up.
 func TestARoundByHandEndsAWarmUp(t *testing.T) {
 	t.Parallel()
 	w := warmingUp(t, "40") // of the 50 of the mirror's

@@ -21,7 +21,7 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// filesRoute is where the mirror counts requests for files.
+// filesRoute is the route under which the mirror counts requests for files.
 const filesRoute = "/api/v1/pulls/{owner}/{repo}/{number}/files"
 
 func fileRequests(sim *mirrorsim.Server) int {
@@ -34,7 +34,7 @@ func fileRequests(sim *mirrorsim.Server) int {
 	return n
 }
 
-// openWorld serves a sound world of miners without a limit of the mirror's.
+// openWorld serves a world of miners without failures and without a limit.
 func openWorld(t *testing.T, from, to int) (*mirrorsim.World, *mirrorsim.Server) {
 	t.Helper()
 	world := demo(t)
@@ -44,11 +44,11 @@ func openWorld(t *testing.T, from, to int) (*mirrorsim.World, *mirrorsim.Server)
 	return world, server
 }
 
-// A fleet with a warm-up: between two turns half of the miners come, with all their pull
-// requests. They are fetched before the second turn, the round asks for no file but those
-// that cannot be kept yet, and its outcome is that of a round without a warm-up and
-// without a cache. Between the rounds nothing but the cache and the warm-up's own has
-// changed. The worker counts what it did.
+// Between two turns of a fleet with a warm-up, half of the miners come, with all their
+// pull requests. The warm-up fetches these before the second turn. The round then fetches
+// only files that cannot be kept yet. Its outcome is that of a round without a warm-up
+// and without a cache. Between the rounds only the cache and the warm-up's own values
+// change. The worker counts its work.
 func TestAWarmUpSparesTheRoundItsFiles(t *testing.T) {
 	t.Parallel()
 	world, sim := openWorld(t, 0, 8)
@@ -115,9 +115,10 @@ func TestAWarmUpSparesTheRoundItsFiles(t *testing.T) {
 	}
 }
 
-// TestAKilledWarmUpCostsNothing: in the middle of a warm-up its producer and its worker are
-// killed, and Redis loses its state. The next round ends the warm-up, is done at the first
-// attempts, and has the outcome of a round on servers that never had a warm-up.
+// TestAKilledWarmUpCostsNothing: in the middle of a warm-up, its producer and its worker
+// are killed, and Redis loses its state. The next round ends the warm-up, and its jobs
+// succeed at the first attempt. Its outcome is that of a round on servers that never had
+// a warm-up.
 func TestAKilledWarmUpCostsNothing(t *testing.T) {
 	t.Parallel()
 	w := warmingUp(t, "100")
