@@ -9,21 +9,21 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// attended is one thing that a producer sees of workers, at a time after noon.
+// attended is one sign of workers that a producer sees, at a time after noon.
 type attended struct {
 	at     time.Duration
-	record *job.Record // what a record has become; nil for a look
+	record *job.Record // the record's new state; nil for a look
 	out    jobstream.HandOut
 	own    int
 	blind  time.Duration
-	// none is what a look finds, and why a part of its reason.
+	// none is the result of a look, and why is a part of its reason.
 	none bool
 	why  string
 }
 
-// Nobody takes a round's jobs when no worker has shown itself for longer than one
-// that lives can stay away, whichever way it shows itself; and when those that do
-// are none of the round's.
+// A round counts as without workers when none has shown itself for longer than a live
+// worker can stay silent, whichever way it shows itself. Workers of other rounds do not
+// count.
 func TestAttendance(t *testing.T) {
 	t.Parallel()
 	const s = time.Second
@@ -80,8 +80,7 @@ func TestAttendance(t *testing.T) {
 	}
 }
 
-// Nobody is told later than ten seconds after the last sign of a worker, at the
-// usual lease.
+// At the usual lease, this is told within ten seconds of a worker's last sign.
 func TestAttendanceIsToldInTenSeconds(t *testing.T) {
 	t.Parallel()
 	if told := newAttendance(jobstream.DefaultAckWait, noon).quiet + lookAgain + time.Second; told >= 10*time.Second {

@@ -31,7 +31,7 @@ func TestWhatDoesNotFitShowsInTheMetrics(t *testing.T) {
 				if j.UID != 1 {
 					return evaluated(j, 1), nil
 				}
-				if _, err := b.bus.Records.Plan(ctx, job.Plan(m.Round, 99, "")); err != nil { // somebody's mistake
+				if _, err := b.bus.Records.Plan(ctx, job.Plan(m.Round, 99, "")); err != nil { // as by somebody's mistake
 					return job.Evaluation{}, err
 				}
 				if err := again(ctx, func() error {

@@ -18,9 +18,9 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// BenchmarkRound runs whole rounds of no-op jobs through one worker with 64
-// slots, and concludes each a second time by a replay of one miner in a
-// hundred: publishing, collecting and concluding have to grow in proportion.
+// BenchmarkRound runs whole rounds of no-op jobs through one worker with 64 slots. It
+// concludes each a second time, by a replay of one miner in a hundred. Publishing,
+// collecting and concluding must grow in proportion to the number of jobs.
 func BenchmarkRound(b *testing.B) {
 	for _, miners := range []int{1_000, 10_000} {
 		b.Run(strconv.Itoa(miners), func(b *testing.B) {

@@ -13,8 +13,8 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// Whoever starts learns from the streams when rounds were last concluded, and
-// which of them lacked nothing.
+// A producer that starts learns from the streams when rounds were last concluded, and
+// which of them were complete.
 func TestTheLastConclusionIsOnRecord(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -48,7 +48,7 @@ func TestTheLastConclusionIsOnRecord(t *testing.T) {
 	if second.Concluded.Before(began) || second.Concluded.After(ended) || !second.Complete.Equal(first.Complete) {
 		t.Errorf("after one with dead letters: %+v, want it concluded between %s and %s, and complete at %s", second, began, ended, first.Complete)
 	}
-	// As a producer leaves it that dies right after the outcome.
+	// This is what a producer leaves that dies right after it has stored the outcome.
 	b.purge(t, job.BucketRounds, job.LastKey)
 	must.Do(t, round.KeepLast(t.Context(), b.bus))
 	near := func(x, y time.Time) bool { return x.Sub(y).Abs() < time.Minute }
@@ -63,7 +63,7 @@ func TestTheLastConclusionIsOnRecord(t *testing.T) {
 	}
 }
 
-// last is what the bucket says.
+// last is the value in the bucket.
 func (b *bundle) last(t *testing.T) job.Last {
 	t.Helper()
 	last, _, err := b.bus.Schedule.LastConclusion(t.Context())

@@ -16,7 +16,7 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// scenario is what a producer that is to be killed finds and does.
+// scenario names what a producer that will be killed finds and does.
 type scenario string
 
 const (
@@ -26,7 +26,7 @@ const (
 	lostRecord  scenario = "lost record"  // one record does
 	lostBoth    scenario = "lost both"    // both do
 	noManifest  scenario = "no manifest"  // the manifest does
-	noSnapshot  scenario = "no snapshot"  // what the round began with does
+	noSnapshot  scenario = "no snapshot"  // the state that the round began with does
 	badRecord   scenario = "bad record"   // one record is overwritten with rubbish
 	noEvidence  scenario = "no evidence"  // one evaluation of a job that is done vanishes
 	passedOver  scenario = "passed over"  // a message was passed over by the consumer
@@ -41,10 +41,10 @@ const (
 // another is the name of a second round.
 const another = "another"
 
-// ending is what a scenario came to, as far as a kill must not change it.
+// ending is the part of a scenario's result that a kill must not change.
 type ending struct {
 	Killed bool
-	// Outcome and Stored are the outcome and what is stored for later rounds.
+	// Outcome and Stored are the outcome and the values that are stored for later rounds.
 	Outcome, Stored string
 
 	Complete bool
@@ -53,14 +53,14 @@ type ending struct {
 	Planned, Done, Failed, Letters, Degraded int
 	// Evaluated and Failures are counted by uid.
 	Evaluated, Failures map[int]int
-	// LookUps are the requests for maintainers, Counted those that the outcome has;
-	// Messages all that were ever queued.
+	// LookUps are the requests for maintainers, and Counted those in the outcome.
+	// Messages counts all messages that were ever queued.
 	LookUps  int64
 	Counted  int
 	Messages uint64
 }
 
-// counted is a handler with the times that it was called for each job.
+// counted is a handler that counts its calls for each job.
 type counted struct {
 	mu      sync.Mutex
 	times   map[minerOf]int
@@ -83,21 +83,21 @@ func (c *counted) handle(ctx context.Context, j job.Job, a job.Attempt) (job.Eva
 	return c.handler(ctx, j, a)
 }
 
-// stage is a scenario that is set up: what is left is to run its producer.
+// stage is a scenario that is set up, so that its producer can run.
 type stage struct {
 	*bundle
 
 	m job.Manifest
-	// first is the round whose producer is killed, when it is not m.
+	// first is the round whose producer is killed, if it is not m.
 	first *job.Manifest
 	work  *counted
 	env   []string
-	// dead is called when the first producer is.
+	// dead is called when the first producer has died.
 	dead func()
 }
 
-// run plays the scenario with a producer in the given environment, or several
-// that are killed one after the other, and then with one that nobody kills.
+// run plays the scenario with one producer in the given environment, or with several that
+// are killed one after the other, and then with one that nobody kills.
 func (s scenario) run(t *testing.T, env ...string) ending {
 	t.Helper()
 	st := s.stage(t)
@@ -106,7 +106,7 @@ func (s scenario) run(t *testing.T, env ...string) ending {
 		m = *st.first
 	}
 	if len(env) == 0 {
-		st.dead() // nobody will be: what waits for it need not
+		st.dead() // no producer will be killed: a job that waits for that need not wait
 	}
 	kills := 0
 	for kills < crashtest.Kills(t) && !st.produce(t, m, 0, append(env, st.env...)...) {
@@ -122,7 +122,7 @@ func (s scenario) run(t *testing.T, env ...string) ending {
 	return e
 }
 
-// held evaluates a job when something is over.
+// held evaluates a job once an event has happened.
 func held(ctx context.Context, over <-chan struct{}, j job.Job, a job.Attempt) (job.Evaluation, error) {
 	select {
 	case <-over:
@@ -132,7 +132,7 @@ func held(ctx context.Context, over <-chan struct{}, j job.Job, a job.Attempt) (
 	}
 }
 
-// awaitAdvisory waits until the server has said that deliveries are used up.
+// awaitAdvisory waits for the server's advisory that deliveries are used up.
 func (b *bundle) awaitAdvisory(t *testing.T) jetstream.Stream {
 	t.Helper()
 	for ctx := deadline(t); ; {
@@ -147,7 +147,7 @@ func (b *bundle) awaitAdvisory(t *testing.T) jetstream.Stream {
 	}
 }
 
-// poll looks again and again.
+// poll looks repeatedly until a condition holds.
 func poll(ctx context.Context, holds func() bool) error {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
@@ -161,7 +161,7 @@ func poll(ctx context.Context, holds func() bool) error {
 	return nil
 }
 
-// ending reads what the scenario came to, and wants the audit to hold.
+// ending reads the scenario's result, and wants the audit to hold.
 func (st stage) ending(t *testing.T) ending {
 	t.Helper()
 	ctx := deadline(t)

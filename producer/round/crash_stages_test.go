@@ -61,7 +61,7 @@ func (s scenario) stage(t *testing.T) stage {
 	return b.working(t, b.plan(t, four()...))
 }
 
-// working has a worker to which nothing happens.
+// working has a worker that is not disturbed.
 func (b *bundle) working(t *testing.T, m job.Manifest) stage {
 	t.Helper()
 	c := count(always)
@@ -69,8 +69,8 @@ func (b *bundle) working(t *testing.T, m job.Manifest) stage {
 	return stage{bundle: b, m: m, work: c, dead: func() {}}
 }
 
-// passedOver has messages that were passed over; a copy's work ends when the
-// message that was stuck is gone, so that a second producer still finds both.
+// passedOver has messages that the consumer has passed over. A copy's work ends only when
+// the stuck message is gone, so that a second producer still finds both.
 func (b *bundle) passedOver(t *testing.T, m job.Manifest) stage {
 	t.Helper()
 	stuck := map[int]uint64{1: b.message(t, m, 1), 2: b.message(t, m, 2)}
@@ -91,7 +91,7 @@ func (b *bundle) passedOver(t *testing.T, m job.Manifest) stage {
 	return stage{bundle: b, m: m, work: c, dead: func() {}}
 }
 
-// passOver lets the consumer pass a round's messages over, as when somebody
+// passOver makes the consumer pass a round's messages over, as happens when somebody
 // changes it for a while.
 func (b *bundle) passOver(t *testing.T, m job.Manifest) {
 	t.Helper()
@@ -101,9 +101,9 @@ func (b *bundle) passOver(t *testing.T, m job.Manifest) {
 	filter(t, b, "")
 }
 
-// losing takes from miner 2 what the scenario says while miner 1 is under way,
-// which ends when that is mended. Miner 4 is there to tell when: a producer
-// that publishes its job has looked for records, and will not look again.
+// losing takes from miner 2 what the scenario names while miner 1 runs. Miner 1 ends when
+// the loss is mended. Miner 4 marks the time: a producer that publishes its job has
+// looked for records, and will not look again.
 func (s scenario) losing(t *testing.T) stage {
 	t.Helper()
 	b := setup(t, jobstream.Config{})
@@ -131,7 +131,7 @@ func (s scenario) losing(t *testing.T) stage {
 	return stage{bundle: b, m: m, work: c, dead: func() {}}
 }
 
-// lose takes what the scenario says.
+// lose takes what the scenario names.
 func (s scenario) lose(t *testing.T, b *bundle, m job.Manifest) {
 	t.Helper()
 	if s == lostMessage || s == lostBoth {
@@ -150,8 +150,8 @@ func (s scenario) lose(t *testing.T, b *bundle, m job.Manifest) {
 	}
 }
 
-// losingEvidence takes the evaluation of miner 2, which is done, while miner 4 is
-// under way, which ends when miner 2's job is queued again.
+// losingEvidence takes the evaluation of miner 2, which is done, while miner 4 runs.
+// Miner 4 ends when miner 2's job is queued again.
 func losingEvidence(t *testing.T) stage {
 	t.Helper()
 	b := setup(t, jobstream.Config{})
@@ -177,13 +177,13 @@ func losingEvidence(t *testing.T) stage {
 	return stage{bundle: b, m: m, work: c, dead: func() {}}
 }
 
-// twice is a limit of deliveries that a test uses up by giving messages back:
-// the lease is as long as usual, so that nobody loses one to a stall.
+// twice is a number of deliveries that a test uses up by handing messages back. The lease
+// is as long as usual, so that no stall costs anybody a lease.
 func twice() jobstream.Config { return jobstream.Config{MaxDeliver: 2} }
 
-// exhausted has miner 1 under way, and of miner 2 two claims that nobody lived
-// to end. Unless nobody was there to hear of that, miner 1 waits for the first
-// producer's death: meanwhile only the advisory can tell of miner 2.
+// exhausted has miner 1 running, and two claims of miner 2 whose workers died. Where
+// somebody hears the advisory, miner 1 waits for the first producer's death: until then
+// only the advisory can tell of miner 2.
 func (s scenario) exhausted(t *testing.T) stage {
 	t.Helper()
 	b := setup(t, twice())
@@ -215,8 +215,8 @@ func (s scenario) exhausted(t *testing.T) stage {
 	return stage{bundle: b, m: m, work: c, dead: end}
 }
 
-// unheardOf has a round of which one message is all that is left, with its
-// deliveries used up, beside the round of the producer that hears of it.
+// unheardOf has one round of which only a message is left, with its deliveries used up.
+// Beside it is the round of the producer that hears of the message.
 func unheardOf(t *testing.T) stage {
 	t.Helper()
 	b := setup(t, twice())

@@ -17,17 +17,17 @@ import (
 
 // crashCase is one point at which a producer is killed.
 type crashCase struct {
-	// name is the constant, as the sources have it.
+	// name is the name of the constant in the sources.
 	name  string
 	point crash.Point
 	// in are the scenarios whose producer passes the point.
 	in []scenario
-	// as is the scenario whose undisturbed end is wanted, when it is not the
-	// same: a job whose burial was only prepared is run again, for nothing is
-	// known of it any more.
+	// as is the scenario whose undisturbed result is wanted, if it is another one. A job
+	// whose burial was only prepared is run again, because nothing is known of the burial
+	// any more.
 	as scenario
-	// twice says that it is passed at least twice: then one is killed at the
-	// second pass as well, with something done and something not.
+	// twice says that the point is passed at least twice. Then a second producer is
+	// killed at the second pass, when a part of the work is done.
 	twice bool
 }
 
@@ -61,7 +61,7 @@ var crashCases = []crashCase{
 	{name: "ExhaustedRemoved", point: crash.ExhaustedRemoved, in: []scenario{usedUp}},
 }
 
-// TestEveryCrashPointHasACase: the list is read out of the sources.
+// TestEveryCrashPointHasACase reads the list of points from the sources.
 func TestEveryCrashPointHasACase(t *testing.T) {
 	t.Parallel()
 	marks, err := crashtest.Marks(filepath.Join("..", "..", "producer"), filepath.Join("..", "..", "shared", "jobstream"))
@@ -81,8 +81,8 @@ func TestEveryCrashPointHasACase(t *testing.T) {
 	}
 }
 
-// TestCrash kills a producer process at every point of every scenario, lets
-// another one go on, and wants what the scenario comes to when nobody is killed.
+// TestCrash kills a producer process at every point of every scenario, and has another
+// one continue. It wants the scenario's undisturbed result.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -118,7 +118,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// passes are those at which a producer is killed.
+// passes are the passes at which a producer is killed.
 func (c *crashCase) passes() int {
 	if c.twice {
 		return 2
@@ -126,13 +126,13 @@ func (c *crashCase) passes() int {
 	return 1
 }
 
-// calm names the undisturbed run that a scenario's is compared with.
+// calm names the undisturbed run that a scenario is compared with.
 func (c *crashCase) calm(s scenario) string { return string(cmp.Or(c.as, s)) }
 
-// run names one that is disturbed.
+// run names a disturbed run.
 func (c *crashCase) run(s scenario, nth int) string { return fmt.Sprintf("%s %d %s", c.point, nth, s) }
 
-// check compares a run with the one in which nobody was killed.
+// check compares a run with the undisturbed one.
 func (c *crashCase) check(t *testing.T, name string, want, got ending) {
 	t.Helper()
 	if !got.Killed || want.Killed {

@@ -19,7 +19,7 @@ func (b *bundle) purgeStream(t *testing.T, name string) {
 	must.Do(t, b.stream(t, name).Purge(t.Context()))
 }
 
-// evaluation is the key of the evaluation of a miner that is done.
+// evaluation is the key of a done miner's evaluation.
 func (b *bundle) evaluation(t *testing.T, m job.Manifest, uid int) string {
 	t.Helper()
 	record, _, err := b.bus.Records.Load(t.Context(), m.Round, uid)
@@ -30,8 +30,8 @@ func (b *bundle) evaluation(t *testing.T, m job.Manifest, uid int) string {
 	return record.Stands()
 }
 
-// damages are what a disk or a hand may do to a round, each with what is mended of
-// it in mid-round; "" where nothing need be.
+// damages are what a disk or a person can do to a round. Each has its repair in
+// mid-round; "" if it needs none.
 func damages() map[string]damaging {
 	evaluation := func(t *testing.T, b *bundle, m job.Manifest) string { t.Helper(); return b.evaluation(t, m, 2) }
 	record := key(func(m job.Manifest) string { return job.RecordKey(m.Round, 2) })
@@ -73,7 +73,7 @@ func damages() map[string]damaging {
 
 const manifestBack = "manifest gone or unreadable: put back"
 
-// naming names a key of a round, doing does something to it.
+// naming returns the name of a key of a round, and doing does something to that key.
 type (
 	naming func(*testing.T, *bundle, job.Manifest) string
 	doing  func(*testing.T, *bundle, job.Manifest)
@@ -105,15 +105,15 @@ func empty(streams ...string) doing {
 	}
 }
 
-// swapped has miner 1's evaluation stand where miner 2's should.
+// swapped puts miner 1's evaluation in the place of miner 2's.
 func swapped(t *testing.T, b *bundle, m job.Manifest) {
 	t.Helper()
 	other := must.Get(b.bus.Bucket(job.BucketEvaluation).Get(t.Context(), b.evaluation(t, m, 1)))(t)
 	must.Get(b.bus.Bucket(job.BucketEvaluation).Put(t.Context(), b.evaluation(t, m, 2), other.Value()))(t)
 }
 
-// claimedElsewhere has an evaluation of miner 2 stand there that is of another claim
-// than the one that committed: it counted for the one that did.
+// claimedElsewhere replaces miner 2's evaluation by one of another claim than the one that
+// committed. It once counted as the committed one.
 func claimedElsewhere(t *testing.T, b *bundle, m job.Manifest) {
 	t.Helper()
 	forged := evaluated(job.Job{Round: m.Round, UID: 2, Hotkey: "h2", GitHubID: "102"}, 999)
@@ -121,7 +121,7 @@ func claimedElsewhere(t *testing.T, b *bundle, m job.Manifest) {
 	must.Do(t, b.bus.Evaluations.Put(t.Context(), b.evaluation(t, m, 2), forged))
 }
 
-// litter writes keys that are nobody's.
+// litter writes keys that belong to nothing.
 func litter(t *testing.T, b *bundle, m job.Manifest) {
 	t.Helper()
 	for key, bucket := range map[string]string{
@@ -133,14 +133,14 @@ func litter(t *testing.T, b *bundle, m job.Manifest) {
 	}
 }
 
-// damaging is one thing that is done to a round.
+// damaging is one damage that is done to a round.
 type damaging struct {
 	do   doing
 	want string
 }
 
-// setBack gives miner 2's record an earlier state, as a store has it that comes back
-// without its last seconds.
+// setBack gives miner 2's record an earlier state, as in a store that has lost its last
+// seconds.
 func setBack(t *testing.T, b *bundle, m job.Manifest) {
 	t.Helper()
 	_, revision, err := b.bus.Records.Load(t.Context(), m.Round, 2)

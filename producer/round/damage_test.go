@@ -25,8 +25,8 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// five are four and one more miner with a job, which is under way when something is
-// damaged: those before it are done.
+// five are four and one more miner with a job. This one's job runs when something is
+// damaged, and those before it are done.
 func five() []input.Miner {
 	return append(four(), input.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})
 }
@@ -36,9 +36,9 @@ func scored(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error)
 	return evaluated(j, float64(10*j.UID)), nil
 }
 
-// One lost evaluation, or one unreadable record, made a round impossible to end.
-// Whatever is damaged in the middle of one, it ends with the undisturbed outcome, and
-// says what was mended.
+// One lost evaluation, or one unreadable record, once kept a round from ending. Now,
+// whatever is damaged in the middle of a round, the round ends with the undisturbed
+// outcome and lists what was mended.
 func TestDamageInMidRoundCostsItsOwnPart(t *testing.T) {
 	t.Parallel()
 	calm := setup(t, jobstream.Config{})
@@ -71,8 +71,8 @@ func TestDamageInMidRoundCostsItsOwnPart(t *testing.T) {
 	}
 }
 
-// sound wants an audit, with the evaluations' digests, in which nothing is harmful
-// and nothing outstanding.
+// sound wants an audit, with the evaluations' digests, that has nothing harmful and
+// nothing outstanding.
 func (b *bundle) sound(t *testing.T, name string) {
 	t.Helper()
 	held, err := b.bus.InventoryDigests(t.Context(), name)
@@ -82,8 +82,8 @@ func (b *bundle) sound(t *testing.T, name string) {
 	}
 }
 
-// What is damaged between two rounds is found by whoever goes on with the round, or
-// replays it; the next round is as if nothing had been.
+// Damage between two rounds is found by the producer that resumes the round, or replays
+// it. The next round is not affected.
 func TestDamageBetweenRoundsCostsItsOwnPart(t *testing.T) {
 	t.Parallel()
 	for name, d := range damages() {
@@ -119,8 +119,8 @@ func TestDamageBetweenRoundsCostsItsOwnPart(t *testing.T) {
 	}
 }
 
-// A dead letter that is gone or cannot be read failed the audit and every conclusion:
-// it is published again, though the stream remembers its id.
+// A dead letter that is gone or unreadable once failed the audit and every conclusion.
+// Now it is published again, although the stream remembers its id.
 func TestADeadLetterIsPublishedAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -152,9 +152,9 @@ func TestADeadLetterIsPublishedAgain(t *testing.T) {
 	b.sound(t, m.Round)
 }
 
-// What is damaged when the round has to end is not waited for: it is dead as damaged,
-// what stands in for pull requests that could not be had stands in for it, and a
-// replay heals it.
+// A round that must end does not wait for damaged jobs. They are dead as damaged, the
+// fallback stands in as it does for pull requests that cannot be listed, and a replay
+// heals them.
 func TestDamageDoesNotHoldUpAnOverdueRound(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]doing{
@@ -208,8 +208,9 @@ func TestDamageDoesNotHoldUpAnOverdueRound(t *testing.T) {
 	}
 }
 
-// What is stored of miners for later rounds follows from the last concluded one: gone
-// or unreadable, it is put back before the next begins, which has it to stand in.
+// The values that are stored of miners for later rounds follow from the last concluded
+// round. If they are gone or unreadable, they are put back before the next round begins,
+// which can then fall back on them.
 func TestStoredEvaluationsArePutBack(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]doing{
@@ -246,7 +247,7 @@ func TestStoredEvaluationsArePutBack(t *testing.T) {
 	}
 }
 
-// refusing fails miner 2 for good while it is told to.
+// refusing makes miner 2 fail for good while it is told to.
 func refusing(refuse *atomic.Bool) lease.Handler {
 	return func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		if refuse.Load() && j.UID == 2 {
@@ -256,9 +257,8 @@ func refusing(refuse *atomic.Bool) lease.Handler {
 	}
 }
 
-// What cannot be put back marks the outcome: a stored evaluation that could have
-// stood in and cannot be read, and a snapshot that is gone when what it was made of has
-// changed since.
+// A value that cannot be put back marks the outcome: an unreadable stored evaluation that
+// could have stood in, or a lost snapshot whose sources have changed since.
 func TestWhatDamageCostsMarksTheOutcome(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -271,7 +271,7 @@ func TestWhatDamageCostsMarksTheOutcome(t *testing.T) {
 	must.Do(t, err)
 	refuse.Store(true)
 	b.spoil(t, job.BucketMiners, "2")
-	b.purge(t, job.BucketEvaluation, b.evaluation(t, first, 2)) // so that nobody can put it back
+	b.purge(t, job.BucketEvaluation, b.evaluation(t, first, 2)) // so that no producer can put it back
 	got, err := runner.Start(ctx, later(first, "next"))
 	must.Do(t, err)
 	if text := fmt.Sprint(got.Damaged); got.Complete || len(got.Damaged) != 1 || !strings.Contains(text, "stored evaluation of miner 2") {
@@ -287,8 +287,8 @@ func TestWhatDamageCostsMarksTheOutcome(t *testing.T) {
 	b.sound(t, "next")
 }
 
-// A round whose outcomes are gone, and one of whose records cannot be read, is
-// concluded again and then replayed; both were refused.
+// A round without its outcomes and with one unreadable record is concluded again, and
+// then replayed. Both were once refused.
 func TestAReplayEndsFirstWhatIsDamaged(t *testing.T) {
 	t.Parallel()
 	firstOutcome := key(func(m job.Manifest) string { return job.OutcomeKey(m.Round, 1) })
@@ -324,8 +324,8 @@ func TestAReplayEndsFirstWhatIsDamaged(t *testing.T) {
 	}
 }
 
-// A turn that is gone or cannot be read is the newest round's of the schedule; that of
-// nobody's rounds is none.
+// A turn that is gone or unreadable becomes that of the schedule's newest round. Without
+// such a round there is no turn.
 func TestTheLastTurnIsFoundAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -356,8 +356,9 @@ func TestTheLastTurnIsFoundAgain(t *testing.T) {
 	}
 }
 
-// What is left of a round without a manifest goes when its time is over, as does one
-// whose manifest cannot be read or was deleted by hand; each stayed for ever.
+// The remains of a round without a manifest are removed when their time is over. So is a
+// round whose manifest is unreadable or was deleted by hand. All of these once stayed for
+// ever.
 func TestLeftoversAreForgotten(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

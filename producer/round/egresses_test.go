@@ -14,7 +14,7 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// declares has a producer of this name declare egresses; its own is the first.
+// declares has a producer of this name declare egresses. Its own is the first.
 func (b *bundle) declares(t *testing.T, name string, s round.Setting, changes ...func(*round.Config)) error {
 	t.Helper()
 	cfg := b.leading(name)
@@ -37,7 +37,7 @@ func said(names ...string) round.Setting { return round.Setting{Names: names, Sa
 
 func unsaid(own string) round.Setting { return round.Setting{Names: []string{own}} }
 
-// lives holds something under a name and gives signs of life until the test ends.
+// lives holds something under a name, and shows signs of life until the test ends.
 func (b *bundle) lives(t *testing.T, what, name string) {
 	t.Helper()
 	ctx := deadline(t)
@@ -66,9 +66,8 @@ func (b *bundle) lives(t *testing.T, what, name string) {
 	}
 }
 
-// While no other producer runs, the setting of the one that starts is in force;
-// one that replaces another is told of. A default leaves a declaration that has
-// its egress as it is.
+// If no other producer runs, the setting of the one that starts is in force. The log says
+// when it replaces another. A default keeps a declaration that contains its egress.
 func TestTheProducerThatStartsDeclares(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -94,8 +93,8 @@ func TestTheProducerThatStartsDeclares(t *testing.T) {
 	}
 }
 
-// While another producer runs, what it declared stays: another setting is refused
-// with both named, a default yields if its egress is among them.
+// While another producer runs, its declaration stays. Another setting is refused, and the
+// error names both. A default gives way if its egress is among the declared ones.
 func TestADeclarationStaysWhileItsProducerRuns(t *testing.T) {
 	t.Parallel()
 	for _, what := range []string{job.Schedule, "20260618t185400z-0a1b2c"} {
@@ -128,7 +127,8 @@ func TestADeclarationStaysWhileItsProducerRuns(t *testing.T) {
 	}
 }
 
-// One that has ended, or died, is waited for no longer than its time.
+// A producer that has ended or died keeps its declaration no longer than its takeover
+// time.
 func TestADeadProducersDeclarationIsReplaced(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -145,7 +145,7 @@ func TestADeadProducersDeclarationIsReplaced(t *testing.T) {
 	}
 }
 
-// A value that nobody can read is replaced by the producer that starts.
+// The next producer that starts replaces an unreadable value.
 func TestADamagedDeclarationIsReplaced(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -159,8 +159,8 @@ func TestADamagedDeclarationIsReplaced(t *testing.T) {
 	}
 }
 
-// A producer whose egress is none of the fleet's runs no round: it would send the
-// look-ups of maintainers.
+// A producer whose egress is not one of the fleet's runs no round, because it would send
+// the look-ups of maintainers.
 func TestAnUndeclaredProducerRunsNoRound(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

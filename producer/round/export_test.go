@@ -8,7 +8,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// Slack is how much longer than its lease a silent claim keeps its job.
+// Slack is the time after its lease for which a silent claim keeps its job.
 const Slack = slack
 
 // Lives decides about leases on what a test has seen.
@@ -17,18 +17,18 @@ type Lives struct{ l *lives }
 // NewLives follows jobs.
 func NewLives(jobs []job.Job, lease time.Duration) Lives { return Lives{newLives(jobs, lease)} }
 
-// Note takes a record as it was seen.
+// Note takes in a record as a test has seen it.
 func (l Lives) Note(r job.Record, now time.Time) { l.l.note(r, now) }
 
-// Blind is a time in which nobody could be heard.
+// Blind is a time in which no sign could arrive.
 func (l Lives) Blind(d time.Duration) { l.l.blind(d) }
 
-// TakeBack is what the producer itself does of a lapsed claim.
+// TakeBack is the producer's own part in taking back a lapsed claim.
 func (l Lives) TakeBack(r job.Record, now time.Time) {
 	l.l.of[r.UID] = life{record: r, since: now, taken: true}
 }
 
-// Look lists the uids that something is to be done about.
+// Look lists the uids for which something must be done.
 func (l Lives) Look(out jobstream.HandOut, now time.Time) (uids []int) {
 	for _, one := range l.l.look(out, now) {
 		uids = append(uids, one.record.UID)
@@ -39,12 +39,12 @@ func (l Lives) Look(out jobstream.HandOut, now time.Time) (uids []int) {
 // Lapse is the record of a job whose claim has lapsed.
 var Lapse = lapse
 
-// TakeBack ends a claim as it was last seen, if nothing has followed that.
+// TakeBack ends a claim as it was last seen, unless the record has changed since.
 func (r *Runner) TakeBack(ctx context.Context, seen job.Record, maxDeliver int) (string, error) {
 	return r.keeperOf(seen).takeBack(ctx, seen, maxDeliver)
 }
 
-// Renew queues a job anew whose record was last seen as given.
+// Renew queues a job again if its record is still as given.
 func (r *Runner) Renew(ctx context.Context, seen job.Record) (string, error) {
 	return r.keeperOf(seen).renew(ctx, life{record: seen, taken: true})
 }

@@ -46,7 +46,7 @@ func TestExpired(t *testing.T) {
 	}
 }
 
-// keys counts what the streams hold of a round, by stream.
+// keys counts what each stream holds of a round.
 func (b *bundle) keys(t *testing.T, name string) map[string]int {
 	t.Helper()
 	found := map[string]int{}
@@ -65,9 +65,8 @@ func (b *bundle) keys(t *testing.T, name string) map[string]int {
 	return found
 }
 
-// A producer that is killed between any two of the places that keep something of
-// an old round is followed by one that removes the rest; the round that is kept
-// is as it was.
+// A producer is killed between any two of the places that hold something of an old round.
+// The next one removes the rest. A round that must be kept is unchanged.
 func TestARoundForgottenInPartsIsForgotten(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -82,7 +81,7 @@ func TestARoundForgottenInPartsIsForgotten(t *testing.T) {
 		must.Do(t, err)
 	}
 	kept := b.keys(t, ids[1])
-	// It goes on as long as the hold of who was killed before is in its way.
+	// It continues for as long as the killed producer's hold is in its way.
 	for part := 1; part <= 5; part++ {
 		for b.produce(t, m, 0, forgetEnv+"=1", crash.Env+"="+crash.Setting(crash.PartForgotten, part)) {
 			must.Do(t, ctx.Err())
@@ -100,9 +99,8 @@ func TestARoundForgottenInPartsIsForgotten(t *testing.T) {
 	}
 }
 
-// Of a round that is kept no longer nothing is left, not even a mark of what was
-// deleted; what it has left to later ones, its dead letters and every other round
-// are as they were.
+// Nothing is left of a round that is no longer kept, not even a marker of a deletion. Its
+// values for later rounds, its dead letters and every other round are unchanged.
 func TestForgottenRoundsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -154,8 +152,8 @@ func TestForgottenRoundsLeaveNothing(t *testing.T) {
 	}
 }
 
-// What nobody has worked on, and what somebody was given and never settled, goes
-// with its round; the consumer hands out the next round as if nothing had been.
+// Messages that no worker has taken, and messages that were delivered and never settled,
+// go with their round. The consumer delivers the next round's jobs as usual.
 func TestForgottenMessagesLeaveTheConsumerWhole(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: time.Second})
@@ -197,8 +195,8 @@ func TestForgottenMessagesLeaveTheConsumerWhole(t *testing.T) {
 	}
 }
 
-// A round that somebody works on is left for the next time, also by a producer
-// that is alone or follows whoever holds it.
+// A round with a live producer is left for the next time, even by a producer that is
+// alone or follows the one that holds it.
 func TestAHeldRoundIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -228,7 +226,8 @@ func TestAHeldRoundIsNotForgotten(t *testing.T) {
 	}
 }
 
-// Whoever stands by while a round is forgotten finds none: it is not run again.
+// A producer that stands by while a round is forgotten finds no round, and does not run
+// it again.
 func TestAForgottenRoundIsNotRunAgain(t *testing.T) {
 	t.Parallel()
 	for what, work := range map[string]func(context.Context, *round.Runner, string) error{

@@ -18,9 +18,9 @@ import (
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
-// TestARoundOutlivesAFullDisk: the disk of a local round fills up in the middle
-// of it. NATS confirmed nothing any more then, whatever room there was later, and
-// the round waited for ever.
+// TestARoundOutlivesAFullDisk: the disk of a local round fills up in the middle of the
+// round. NATS then once confirmed nothing any more, even with room again, and the round
+// waited for ever.
 func TestARoundOutlivesAFullDisk(t *testing.T) {
 	t.Parallel()
 	disktest.On(t, 48<<20, func(disk disktest.Disk) {
@@ -56,7 +56,7 @@ func TestARoundOutlivesAFullDisk(t *testing.T) {
 		must.Until(ctx, t, "the first jobs are done", func() bool { return len(b.doneJobs(ctx, t, m.Round)) == early })
 		before := b.doneJobs(ctx, t, m.Round)
 		disk.Fill(t)
-		close(gate) // all others want to commit now
+		close(gate) // all other jobs want to commit now
 		log.Await(ctx, t, "NATS connection lost")
 		if n := len(ended); n != 0 {
 			t.Fatalf("it has ended without room: %+v", <-ended)
@@ -86,7 +86,7 @@ func many(n int) []input.Miner {
 	return miners
 }
 
-// doneJobs are the records of the jobs that are done, by uid.
+// doneJobs are the records of the done jobs, by uid.
 func (b *bundle) doneJobs(ctx context.Context, t *testing.T, name string) map[int]job.Record {
 	t.Helper()
 	done := map[int]job.Record{}

@@ -26,7 +26,7 @@ type end struct {
 	err    error
 }
 
-// gated is a worker whose miner 2 waits for the gate.
+// gated is a worker whose miner 2 waits for a gate.
 type gated struct {
 	reached, open chan struct{}
 	evaluations   atomic.Int64
@@ -51,8 +51,8 @@ func (b *bundle) gate(t *testing.T) *gated {
 	return g
 }
 
-// A second producer of a round stands by, says for whom, and ends with what the
-// first one concluded.
+// A second producer of a round stands by, says for which producer, and ends with the
+// first one's conclusion.
 func TestASecondProducerStandsBy(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -84,8 +84,8 @@ func TestASecondProducerStandsBy(t *testing.T) {
 	b.holds(t, m.Round)
 }
 
-// A producer that dies says nothing: whoever stands by takes over when it has
-// been silent for its time.
+// A producer that dies leaves no word. The standby takes over when it has been silent for
+// its takeover time.
 func TestAStandbyTakesOverFromADeadProducer(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -108,7 +108,7 @@ func TestAStandbyTakesOverFromADeadProducer(t *testing.T) {
 	}
 }
 
-// Where nobody else can reach the streams, a dead producer is not waited for.
+// A producer that is alone on the streams does not wait for a dead one.
 func TestAloneNobodyIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -122,7 +122,7 @@ func TestAloneNobodyIsWaitedFor(t *testing.T) {
 	}
 }
 
-// A producer that was silent for too long finds another on its round. It stops,
+// A producer that was silent for too long finds another one at its round. It stops,
 // stands by, and ends with the other's outcome.
 func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 	t.Parallel()
@@ -152,9 +152,8 @@ func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 	b.holds(t, m.Round)
 }
 
-// While NATS is away nobody confirms a producer's signs of life, and nobody takes the
-// round over. It says what is known, and resumes its work when nobody else has held the
-// round.
+// While NATS is away, no sign of life is confirmed, and nobody takes the round over. The
+// producer says so, and resumes its work if no other has held the round.
 func TestAMissingSignOfLifeIsNoTakeover(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -191,8 +190,8 @@ func TestAMissingSignOfLifeIsNoTakeover(t *testing.T) {
 	}
 }
 
-// What a producer put right is in the outcome though it lost its hold after that: it was
-// forgotten with the hold.
+// A repair is in the outcome even if the producer that made it has lost its hold since.
+// It was once forgotten with the hold.
 func TestWhatWasMendedOutlivesALostHold(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -221,7 +220,7 @@ func TestWhatWasMendedOutlivesALostHold(t *testing.T) {
 	b.holds(t, m.Round)
 }
 
-// takeOver makes another the round's holder, against one that lives.
+// takeOver makes another producer the round's holder, although the first one lives.
 func (b *bundle) takeOver(t *testing.T, name string) {
 	t.Helper()
 	for {
@@ -237,14 +236,13 @@ func (b *bundle) takeOver(t *testing.T, name string) {
 	}
 }
 
-// Whoever concludes late, for whatever reason, changes nothing and hears what
-// was concluded.
+// A producer that concludes late changes nothing, and learns the stored conclusion.
 func TestTheFirstConclusionCounts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	m := b.plan(t, four()...)
 	b.work(t, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
-		if j.UID == 2 { // meanwhile, somebody who had lost the round concluded it
+		if j.UID == 2 { // meanwhile, a producer that had lost the round concluded it
 			must.Do(t, b.bus.Outcomes.Put(ctx, m.Round, 1, []byte(`{"version": 1, "revision": 1, "mirror": "the other's"}`)))
 		}
 		return evaluated(j, 1), nil

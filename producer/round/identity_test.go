@@ -20,8 +20,8 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// unidentified are miners whom GitHub has not answered for: an answer that was
-// kept, an account that is recorded with a token, and nothing.
+// unidentified are miners for whom GitHub has not answered. One has a kept answer, one an
+// account that is recorded with its token, one nothing.
 func unidentified(asOf time.Time) []input.Miner {
 	return []input.Miner{
 		{UID: 0, Hotkey: "h0"},
@@ -32,15 +32,15 @@ func unidentified(asOf time.Time) []input.Miner {
 	}
 }
 
-// github answers for some of those who are asked about, and remembers the jobs
-// that came of it.
+// github answers for some of the miners that it is asked about, and remembers the
+// resulting jobs.
 type github struct {
 	mu      sync.Mutex
 	answers []input.Miner
 	jobs    []job.Job
 }
 
-// asked has a worker run the jobs, and GitHub answer so for whoever asks it.
+// asked has a worker run the jobs, and has GitHub answer in the given way.
 func asked(t *testing.T, answers ...input.Miner) (*bundle, *github) {
 	t.Helper()
 	b, g := setup(t, jobstream.Config{}), &github{answers: answers}
@@ -48,7 +48,7 @@ func asked(t *testing.T, answers ...input.Miner) (*bundle, *github) {
 	return b, g
 }
 
-// asking makes a producer one that can ask.
+// asking lets a producer ask GitHub.
 func (g *github) asking(c *round.Config) { c.Identify = g.identify }
 
 func (g *github) identify(_ context.Context, asking []input.Miner) ([]input.Miner, error) {
@@ -68,7 +68,7 @@ func (g *github) handler(_ context.Context, j job.Job, _ job.Attempt) (job.Evalu
 	return e, nil
 }
 
-// run lists whose jobs were run since the last call, with their accounts.
+// run lists the miners whose jobs were run since the last call, with their accounts.
 func (g *github) run() map[int]string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -80,8 +80,8 @@ func (g *github) run() map[int]string {
 	return ran
 }
 
-// GitHub is away for everybody, and nothing is stored: the round is incomplete
-// and says for whom. Before, it was complete, with 90 % of the emission recycled.
+// GitHub answers for nobody, and nothing is stored. The round is incomplete and names the
+// miners. It once counted as complete, with 90 % of the emission recycled.
 func TestUnknownIdentitiesLeaveARoundIncomplete(t *testing.T) {
 	t.Parallel()
 	b, _ := asked(t)
@@ -110,7 +110,7 @@ func (b *bundle) unreachable(t *testing.T, miner input.Miner) outcome.Result {
 	return must.Get(b.runner(t).Start(deadline(t), m))(t)
 }
 
-// Stored pull requests stand in for those that could not be had: the round is
+// Stored pull requests stand in for those that could not be listed. The round is
 // incomplete, and says how old they are.
 func TestStandInsLeaveARoundIncomplete(t *testing.T) {
 	t.Parallel()
@@ -131,8 +131,8 @@ func TestStandInsLeaveARoundIncomplete(t *testing.T) {
 	}
 }
 
-// Stored pull requests that do not say when they were loaded are of unknown age.
-// Before, they were 292 years old, which is all that a duration can hold.
+// Stored pull requests without the instant of their loading are of unknown age. They once
+// were 292 years old, the longest time that a duration can hold.
 func TestAStandInWithoutAnInstantIsOfUnknownAge(t *testing.T) {
 	t.Parallel()
 	b, _ := asked(t)
@@ -157,10 +157,10 @@ func TestAStandInWithoutAnInstantIsOfUnknownAge(t *testing.T) {
 	}
 }
 
-// A replay asks GitHub again. Whose account is another than the one that stood
-// in is run again, also a miner that had no job before; whose account is the
-// same is not; whose token is refused takes part no more; for whom there is no
-// answer stays unknown. What was found out stays found out.
+// A replay asks GitHub again. A miner whose account differs from the one that stood in is
+// run again, even if it had no job before. A miner with the same account is not. One
+// whose token is refused no longer takes part. Without an answer a miner stays unknown.
+// Answers are kept.
 func TestAReplayAsksForIdentities(t *testing.T) {
 	t.Parallel()
 	b, g := asked(t)
@@ -230,9 +230,9 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	b.holds(t, first.Round)
 }
 
-// A miner whose token GitHub refuses in a replay has a record and no job any
-// more: every count leaves it out, and the revision before it still has it.
-// Before, there were -1 jobs outstanding, and the first revision had 4 planned.
+// A miner whose token GitHub refuses in a replay keeps its record and has no job any
+// more. Every count leaves it out, while the former revision still has it. There once
+// were -1 outstanding jobs, and the first revision had 4 planned.
 func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
 	t.Parallel()
 	b, g := asked(t, input.Miner{UID: 5, Hotkey: "h5", Token: input.TokenRefused})
@@ -259,8 +259,8 @@ func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
 	}
 }
 
-// A producer that died after it wrote down what GitHub had said is followed by
-// one that goes on with it, and does not ask again.
+// A producer dies after it has stored GitHub's answers. The next one continues with them,
+// and does not ask again.
 func TestABrokenOffReplayKeepsIdentities(t *testing.T) {
 	t.Parallel()
 	b, g := asked(t)
@@ -278,8 +278,8 @@ func TestABrokenOffReplayKeepsIdentities(t *testing.T) {
 	b.holds(t, first.Round)
 }
 
-// A miner whose evaluation is degraded, and whose token GitHub refuses in a
-// replay, is neither listed as failed afterwards nor replayed again.
+// A degraded miner whose token GitHub refuses in a replay is then neither listed as
+// failed nor replayed again.
 func TestARefusedMinerIsNotReplayed(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

@@ -28,11 +28,11 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// producerEnv makes the test's own binary a producer: it names NATS, Redis and
-// the mirror. The manifest comes on standard input.
+// producerEnv makes the test's own binary a producer. It names NATS, Redis and the
+// mirror, and the manifest comes on standard input.
 const producerEnv = "MIRRORFLEET_TEST_PRODUCER"
 
-// replayEnv makes that producer replay what failed of the round, if it is set.
+// replayEnv, if it is set, makes that producer replay the round's failed miners.
 const replayEnv = "MIRRORFLEET_TEST_REPLAY"
 
 // cancelEnv makes it cancel the round, or the replay of it that is open, if it is set.
@@ -41,7 +41,7 @@ const cancelEnv = "MIRRORFLEET_TEST_CANCEL"
 // forgetEnv makes it remove old rounds instead, if it is set.
 const forgetEnv = "MIRRORFLEET_TEST_FORGET"
 
-// produceAsProcess brings a round to its end, from wherever it finds it.
+// produceAsProcess brings a round to its end from any state.
 func produceAsProcess(addresses string) error {
 	ctx, quiet := context.Background(), slog.New(slog.DiscardHandler)
 	var m job.Manifest
@@ -73,8 +73,8 @@ func produceAsProcess(addresses string) error {
 		return err
 	}
 	defer client.Close()
-	// One is started when the one before it is gone, so that it is alone: how a
-	// hold runs out has tests of its own. A short one would be lost to a stall.
+	// A producer is started only when the former one is gone, so it is the only one.
+	// Other tests hold how a hold runs out. A short hold would be lost to a stall.
 	runner, err := round.New(round.Config{Bus: bus, Mirror: client, Takeover: 10 * time.Second, SoleProducer: true, Reconcile: 100 * time.Millisecond})
 	if err != nil {
 		return err
@@ -146,9 +146,9 @@ func (b *bundle) produce(t *testing.T, m job.Manifest, after time.Duration, env 
 	return err == nil
 }
 
-// A producer that is killed at any instant is followed by another, and in the
-// end every miner was evaluated once and the outcome is the undisturbed one.
-// The instants are drawn from a seed; where they fall differs from run to run.
+// A producer is killed at any instant, and another follows. In the end every miner is
+// evaluated once, and the outcome is the undisturbed one. The instants are drawn from a
+// seed; the steps that they hit differ from run to run.
 func TestAProducerKilledAtAnyInstantIsFollowed(t *testing.T) {
 	t.Parallel()
 	var miners []input.Miner

@@ -15,7 +15,7 @@ import (
 
 const leased = 30 * time.Second
 
-// Hand-outs as a producer finds them.
+// Hand-outs as a producer finds them: every worker is busy, or one waits for a job.
 var (
 	busy = jobstream.HandOut{MaxDeliver: 20}
 	idle = jobstream.HandOut{MaxDeliver: 20, Idle: true}
@@ -47,7 +47,7 @@ func take(at time.Duration, r job.Record) seen         { return seen{at: at, rec
 func quiet(at time.Duration, o jobstream.HandOut) seen { return seen{at: at, out: o} }
 func due(at time.Duration, o jobstream.HandOut) seen   { return seen{at: at, out: o, due: true} }
 
-// idly looks every second for as long as said, and finds nothing to do.
+// idly looks every second for the given time, and wants nothing to be done.
 func idly(from, until time.Duration) (list []seen) {
 	for at := from; at < until; at += time.Second {
 		list = append(list, quiet(at, idle))
@@ -55,8 +55,8 @@ func idly(from, until time.Duration) (list []seen) {
 	return list
 }
 
-// TestLeasesByTheProducersClock: what is done about a job depends on nothing but
-// its record, the workers that wait and the instants at which they were seen.
+// TestLeasesByTheProducersClock: the decision about a job depends only on its record, the
+// workers that wait, and the instants at which they were seen.
 func TestLeasesByTheProducersClock(t *testing.T) {
 	t.Parallel()
 	const second, late = time.Second, leased + round.Slack
@@ -129,8 +129,8 @@ func TestLeasesByTheProducersClock(t *testing.T) {
 	}
 }
 
-// TestALapsedClaimIsTakenBackOrBuried: a job that kills every process that takes
-// it must end, also if its message is replaced again and again.
+// TestALapsedClaimIsTakenBackOrBuried: a job that kills every process must end, even if
+// its message is replaced again and again.
 func TestALapsedClaimIsTakenBackOrBuried(t *testing.T) {
 	t.Parallel()
 	with := func(lapses int, delivery uint64) job.Record {
@@ -163,8 +163,8 @@ func TestALapsedClaimIsTakenBackOrBuried(t *testing.T) {
 	}
 }
 
-// TestAnOutageIsNobodysSilence: a producer whose question waited for NATS took the
-// workers for dead, which could not show a sign of life meanwhile.
+// TestAnOutageIsNobodysSilence: a producer whose question waited for NATS once took the
+// workers for dead, although they could show no sign of life meanwhile.
 func TestAnOutageIsNobodysSilence(t *testing.T) {
 	t.Parallel()
 	lives := round.NewLives([]job.Job{{Round: "r1", UID: 1}}, leased)

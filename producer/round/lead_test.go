@@ -18,8 +18,8 @@ func (b *bundle) leading(name string) round.Config {
 	return round.Config{Bus: b.bus, Name: name, Takeover: 5 * time.Second, Log: slog.New(slog.DiscardHandler)}
 }
 
-// Who follows a leader that died is told its name, and takes what it held at
-// once; what others hold is waited for.
+// A producer that follows a dead leader learns its name, and takes over at once what it
+// held. It waits for what other producers hold.
 func TestWhoFollowsTakesWhatTheLeaderHeld(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -46,7 +46,7 @@ func TestWhoFollowsTakesWhatTheLeaderHeld(t *testing.T) {
 
 	other := later(m, "others")
 	must.Do(t, b.bus.Rounds.CreateManifest(ctx, other))
-	hold(other.Round, "deadly/1", 300*time.Millisecond) // not the one that is followed: its time is waited for
+	hold(other.Round, "deadly/1", 300*time.Millisecond) // another producer than the dead one, so its takeover time must pass
 	said := &telemetrytest.Log{}
 	_, err = b.runner(t, func(c *round.Config) {
 		c.Predecessor, c.Log = "dead", slog.New(slog.NewTextHandler(said, nil))

@@ -22,9 +22,8 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// withholding is a server that gives nothing out a second time while a test
-// lives, as one does whose wall clock was set back. Everybody else knows of the
-// lease that was in force before: the given one.
+// withholding is a server that redelivers nothing while a test lives, as after its wall
+// clock was set back. Everybody else knows the given lease, which was in force before.
 func withholding(t *testing.T, leased time.Duration, maxDeliver int) *bundle {
 	t.Helper()
 	b := setup(t, jobstream.Config{AckWait: leased, MaxDeliver: maxDeliver})
@@ -40,8 +39,8 @@ func (b *bundle) withhold(t *testing.T) {
 	must.Get(b.js.UpdateConsumer(t.Context(), job.StreamJobs, config))(t)
 }
 
-// claim gives a delivery's record to a worker that does nothing more, and returns
-// it as it is then.
+// claim gives a delivery's record to a worker that does nothing more, and returns the
+// record.
 func (b *bundle) claim(t *testing.T, m job.Manifest, d *jobstream.Delivery, leased time.Duration, change ...func(*job.Claim)) job.Record {
 	t.Helper()
 	j := must.Get(d.Job())(t)
@@ -58,8 +57,8 @@ func (b *bundle) claim(t *testing.T, m job.Manifest, d *jobstream.Delivery, leas
 	return record
 }
 
-// A job whose worker died comes back though the server does not bring it back:
-// what it waits for is the producer's own clock.
+// A job whose worker died comes back even if the server does not redeliver it: the
+// producer's own clock decides.
 func TestAJobComesBackByTheProducersClock(t *testing.T) {
 	t.Parallel()
 	const back, again = "lease lapsed by this producer's clock: taken back", "message withheld from workers that wait: published again"
@@ -74,12 +73,12 @@ func TestAJobComesBackByTheProducersClock(t *testing.T) {
 				b.claim(t, m, d, time.Second)
 			}, 1, []string{back, again},
 		},
-		// Every delivery would be fenced until all were used up, and so on for ever.
+		// Otherwise every delivery would be fenced until all were used up.
 		"its worker died, and the stream was made anew: messages have lower numbers": {
 			func(t *testing.T, b *bundle, m job.Manifest, d *jobstream.Delivery) {
 				t.Helper()
 				b.claim(t, m, d, time.Second, func(c *job.Claim) { c.Sequence = 1000 })
-				must.Do(t, d.Nak(t.Context(), 0)) // it is handed out, and fenced
+				must.Do(t, d.Nak(t.Context(), 0)) // it is delivered, and fenced
 			}, 1, []string{back, again},
 		},
 		"its worker died before it claimed the record": {
@@ -120,8 +119,8 @@ func TestAJobComesBackByTheProducersClock(t *testing.T) {
 	}
 }
 
-// A worker that lives and works keeps its job for many leases, and a job that
-// waits its turn behind it is queued once.
+// A live worker keeps its job for many leases. A job that waits its turn behind it is
+// queued once.
 func TestALivingWorkerKeepsItsJob(t *testing.T) {
 	t.Parallel()
 	b := withholding(t, 3*time.Second, 20)
@@ -148,15 +147,15 @@ func TestALivingWorkerKeepsItsJob(t *testing.T) {
 	b.holds(t, m.Round)
 }
 
-// A worker that was cut off, and comes back when its job was taken from it,
-// changes nothing.
+// A worker was cut off and returns after its job was taken from it. It changes nothing.
 func TestAWorkerThatComesBackTooLateChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := withholding(t, 2*time.Second, 20)
 	m := b.plan(t, four()[1])
 	b.queue(t, m)
 	relay := nettest.NewRelay(t, b.nats)
-	// Opened before the server withholds, or it would take the hour for its lease.
+	// It is opened before the server withholds. Later it would take the hour for its
+	// lease.
 	cut, _ := jobstreamtest.Open(t, relay.URL(), jobstream.Config{AckWait: 2 * time.Second, Timeout: time.Second})
 	b.withhold(t)
 	started, release := make(chan struct{}, 1), make(chan struct{})
@@ -188,8 +187,8 @@ func TestAWorkerThatComesBackTooLateChangesNothing(t *testing.T) {
 	b.holds(t, m.Round)
 }
 
-// A job that kills every process that takes it is dead after as many of them as a
-// message has deliveries, though each time its message was a new one.
+// A job that kills every process is dead after as many processes as a message has
+// deliveries, even if each had a new message.
 func TestLapsesEndAJobAsPoison(t *testing.T) {
 	t.Parallel()
 	const maxDeliver = 3
@@ -225,9 +224,9 @@ func TestLapsesEndAJobAsPoison(t *testing.T) {
 	b.holds(t, m.Round)
 }
 
-// The server brings a job back in the instant in which the producer takes it
-// back. Whoever is second leaves it to the first: it runs once, with no failure
-// and one attempt that ended without a word.
+// The server redelivers a job in the same instant in which the producer takes it back.
+// The second of the two leaves it to the first. The job runs once, without a failure, and
+// with one attempt that ended without a word.
 func TestTheServerAndTheProducerBringAJobBackAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, order := range map[string]func(t *testing.T, b *bundle, m job.Manifest, r *round.Runner, seen job.Record){
@@ -273,8 +272,8 @@ func TestTheServerAndTheProducerBringAJobBackAtOnce(t *testing.T) {
 	}
 }
 
-// Even a copy that is queued beside a delivery, because the claim came between the
-// producer's look and its act, ends with one evaluation that counts.
+// A copy may be queued beside a delivery, if the claim came between the producer's look
+// and its act. Even then only one evaluation counts.
 func TestACopyBesideADeliveryCountsOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: time.Hour})

@@ -11,7 +11,7 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// The simulated rounds go by the usual limit and lease.
+// The simulated rounds have the usual limit and lease.
 const (
 	simRate  = 4.68
 	simBeat  = 30 * time.Second / job.SignsPerLease
@@ -30,17 +30,16 @@ type simJob struct {
 	failAt          int       // the request that fails its first attempt; 0 for none
 }
 
-// simulation is a round in virtual time: the limit grants a permit after the other
-// to the running jobs in turn, and each tells of itself as a worker does.
+// simulation is a round in virtual time. The limit grants one permit after the other to
+// the running jobs in turn, and each job reports as a worker does.
 type simulation struct {
 	now   time.Time
 	tally *tally
 	meter estimate.Meter
 	jobs  []*simJob
-	// slots is how many jobs may run at once, busy how many do.
+	// slots is how many jobs may run at once, and busy how many do.
 	slots, busy int
-	// cools is when a cool-down begins, zero for never; rests is until when nothing
-	// is granted.
+	// cools is when a cool-down begins, zero for never. Until rests, nothing is granted.
 	cools, rests time.Time
 	cooled       time.Time // when it began
 	granted      int64
@@ -75,7 +74,7 @@ func must(r job.Record, err error) job.Record {
 	return r
 }
 
-// step lets one request pass, if anybody makes one.
+// step lets one request pass, if any job has one.
 func (s *simulation) step() {
 	s.now = s.now.Add(simInterval)
 	if !s.cools.IsZero() && !s.now.Before(s.cools) {
@@ -110,7 +109,7 @@ func (s *simulation) sign(one *simJob) job.Sign {
 	return job.Sign{Left: one.size - one.made}
 }
 
-// request is one of the next job's in turn.
+// request sends one request of the next job in turn.
 func (s *simulation) request() {
 	for {
 		s.turn = (s.turn + 1) % len(s.jobs)
@@ -141,7 +140,7 @@ func (s *simulation) request() {
 	}
 }
 
-// listed says whether each miner's list is known, or was in a former attempt.
+// listed says whether each miner's list is known, or was known in a former attempt.
 func (s *simulation) listed() bool {
 	return !slices.ContainsFunc(s.jobs, func(one *simJob) bool {
 		r := one.record
@@ -149,7 +148,7 @@ func (s *simulation) listed() bool {
 	})
 }
 
-// moment is an estimate, with when it was made.
+// moment is an estimate and the instant at which it was made.
 type moment struct {
 	at     time.Time
 	left   time.Duration
@@ -176,17 +175,17 @@ func (s *simulation) play() (moments []moment) {
 	return moments
 }
 
-// near says whether an estimate is within a quarter of what it turned out to be, or
-// within the slack.
+// near says whether an estimate is within a quarter of the true time, or within the
+// slack.
 func (m moment) near(end time.Time, slack time.Duration) bool {
 	actual := end.Sub(m.at)
 	return (m.left - actual).Abs() <= max(actual/4, slack)
 }
 
-// Once each miner's list is known, the time left is within a quarter of what it
-// turns out to be: over rounds of many sizes, with a cool-down in the middle of
-// every other one. Where that is less than a few seconds, it is the time between
-// two looks; an attempt that fails near the end is not foreseen.
+// Once each miner's list is known, the estimate is within a quarter of the true time
+// left. This holds for rounds of many sizes, with a cool-down in the middle of every
+// other one. Near the end the tolerance is the time between two looks, because nothing
+// foresees an attempt that fails there.
 func TestTheTimeLeftIsWithinAQuarter(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -219,8 +218,8 @@ func TestTheTimeLeftIsWithinAQuarter(t *testing.T) {
 	}
 }
 
-// Before that, the jobs that have begun stand for the others: in a round of the
-// usual size the estimate is no worse than a half off from the fourth minute on.
+// Before that, the jobs that have begun stand for the others. In a round of the usual
+// size, the estimate is off by half at most from the fourth minute on.
 func TestTheTimeLeftBeforeEachListIsKnown(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(10) {

@@ -25,16 +25,16 @@ func later(m job.Manifest, name string) job.Manifest {
 	return m
 }
 
-// A round that is overdue is concluded with what there is: what is outstanding
-// is dead as overdue and takes the fallback, whoever had it commits
-// nothing any more, every job is accounted for, and a replay heals it.
+// An overdue round is concluded with what it has. Outstanding jobs are dead as overdue
+// and take the fallback, and their workers can commit nothing any more. Every job is
+// accounted for, and a replay heals the dead ones.
 func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: time.Second}) // a late worker's message comes again after it
 	var stalled atomic.Bool
 	open, late := make(chan struct{}), atomic.Int64{}
 	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
-		if stalled.Load() { // it does not heed the end of its lease
+		if stalled.Load() { // it ignores the end of its lease
 			select {
 			case <-open:
 				late.Add(1)
@@ -98,7 +98,8 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 	b.failedJobs(t, m.Round, 0)
 }
 
-// failedJobs audits a round: everything ended, as many failed.
+// failedJobs wants the audit of a round to show that every job has ended, and that so
+// many have failed.
 func (b *bundle) failedJobs(t *testing.T, name string, failed int) {
 	t.Helper()
 	held, err := b.bus.Inventory(t.Context(), name)
@@ -108,10 +109,10 @@ func (b *bundle) failedJobs(t *testing.T, name string, failed int) {
 	}
 }
 
-// Nobody works, and the producer that planned the round has died while it
-// declared its jobs overdue: whoever goes on after its time concludes it at once,
-// though the mirror does not answer for the maintainers. Records that a crash
-// took are made, and a letter that was written is not written again.
+// No worker runs, and the producer that planned the round has died while it declared jobs
+// overdue. The next producer concludes the round at once after its time, although the
+// mirror does not answer for the maintainers. It makes records that the crash has left
+// out, and writes no letter twice.
 func TestAnOverdueRoundWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -131,7 +132,7 @@ func TestAnOverdueRoundWaitsForNobody(t *testing.T) {
 	}
 }
 
-// A round that ends in time is not overdue, and a replay never is.
+// A round that ends in time is not overdue. A replay is never overdue.
 func TestARoundInTimeIsNotOverdue(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

@@ -19,12 +19,12 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// workerEnv makes the test's own binary a worker on the NATS that it names.
+// workerEnv makes the test's own binary a worker on the NATS that the variable names.
 const workerEnv = "MIRRORFLEET_TEST_WORKER"
 
-// workAsProcess is a worker that the job of miner 1 kills from inside, as a
-// crash in a parser or the kernel's hunt for memory does: nobody is left to
-// say a word. It ends with its standard input.
+// workAsProcess is a worker that miner 1's job kills from inside, as a crash in a parser
+// or the kernel's out-of-memory killer does. No process is left to report it. The worker
+// ends with its standard input.
 func workAsProcess(url string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -57,8 +57,8 @@ func workAsProcess(url string) error {
 	return runner.Run(ctx)
 }
 
-// keepWorking replaces a worker process whenever it dies, until ctx ends, and
-// says how often one died of SIGKILL.
+// keepWorking replaces a worker process whenever it dies, until ctx ends. It counts the
+// deaths by SIGKILL.
 func (b *bundle) keepWorking(ctx context.Context, t *testing.T) (killed int) {
 	t.Helper()
 	for ctx.Err() == nil {
@@ -87,9 +87,9 @@ func (b *bundle) keepWorking(ctx context.Context, t *testing.T) (killed int) {
 	return killed
 }
 
-// A job that kills every process that takes it reaches the dead letters when
-// its deliveries are used up, though nobody lived to say so; the other miners
-// lose nothing; and a replay without the cause heals it.
+// A job that kills every process becomes a dead letter when its deliveries are used up,
+// although no process lives to report it. The other miners lose nothing. A replay without
+// the cause heals it.
 func TestAJobThatKillsItsWorkersIsBuried(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: time.Second, MaxDeliver: 3})

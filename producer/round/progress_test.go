@@ -13,8 +13,8 @@ import (
 // noon is when the records of a test are seen.
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// records is a tally of so many jobs, whose first ones have these records. Each
-// comes after another one of the same job, which it replaces.
+// records is a tally of so many jobs, of which the first have these records. A record
+// replaces an earlier one of the same job.
 func records(jobs int, list ...job.Record) *tally {
 	var all []job.Job
 	for uid := range jobs {
@@ -26,7 +26,7 @@ func records(jobs int, list ...job.Record) *tally {
 		t.take(job.Record{UID: i, Phase: job.Running, Expected: 99, Left: 98, Requests: 7, Failures: 1, Claim: stalled()}, noon.Add(-time.Hour))
 		t.take(r, noon.Add(time.Duration(i)*time.Second))
 	}
-	t.take(job.Record{UID: jobs, Phase: job.Running, Requests: 50, Claim: &job.Claim{}}, noon) // nobody's
+	t.take(job.Record{UID: jobs, Phase: job.Running, Requests: 50, Claim: &job.Claim{}}, noon) // of no job
 	return t
 }
 
@@ -65,7 +65,7 @@ func TestProgressCountsEveryJobOnce(t *testing.T) {
 	}
 }
 
-// A job that an attempt has left takes its lists once more, and what was left.
+// A new attempt at a job takes its lists once more, and then the rest.
 func TestAJobThatComesAgainTakesWhatWasLeft(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]job.Record{
@@ -108,8 +108,7 @@ func TestARoundEndsWithItsLastRecord(t *testing.T) {
 	}
 }
 
-// What a record says of an earlier replay than the one that is waited for is
-// no end.
+// A record of an earlier replay than the awaited one does not count as an end.
 func TestAReplayEndsWithItsOwnRecords(t *testing.T) {
 	t.Parallel()
 	tally := newTally([]job.Job{{UID: 1, Replay: 2}})

@@ -17,13 +17,13 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// always evaluates whoever comes.
+// always is a handler that evaluates every job.
 func always(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	return evaluated(j, 1), nil
 }
 
-// queue plans a round and publishes its jobs, as a producer does that dies
-// then; only those of some miners, if any are named.
+// queue plans a round and publishes its jobs, as a producer does that dies then. If
+// miners are named, it publishes only theirs.
 func (b *bundle) queue(t *testing.T, m job.Manifest, only ...int) {
 	t.Helper()
 	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
@@ -38,7 +38,7 @@ func (b *bundle) queue(t *testing.T, m job.Manifest, only ...int) {
 	}
 }
 
-// message is the place of a miner's message in the queue.
+// message is the sequence of a miner's message in the queue.
 func (b *bundle) message(t *testing.T, m job.Manifest, uid int) uint64 {
 	t.Helper()
 	stream, err := b.js.Stream(t.Context(), job.StreamJobs)
@@ -60,7 +60,7 @@ func (b *bundle) deleteRecord(t *testing.T, m job.Manifest, uid int) {
 	b.purge(t, job.BucketRecords, job.RecordKey(m.Round, uid))
 }
 
-// purge takes a key without a trace, spoil overwrites it with rubbish.
+// purge removes a key without a trace, and spoil overwrites it with rubbish.
 func (b *bundle) purge(t *testing.T, bucket, key string) {
 	t.Helper()
 	jobstreamtest.Remove(t, b.js, bucket, key)
@@ -71,7 +71,7 @@ func (b *bundle) spoil(t *testing.T, bucket, key string) {
 	must.Get(b.bus.Bucket(bucket).PutString(t.Context(), key, "rubbish"))(t)
 }
 
-// filter makes the consumer hand out certain subjects only.
+// filter makes the consumer deliver only certain subjects.
 func filter(t *testing.T, b *bundle, subject string) {
 	t.Helper()
 	consumer, err := b.js.Consumer(t.Context(), job.StreamJobs, job.Consumer)
@@ -96,14 +96,14 @@ func (b *bundle) holds(t *testing.T, name string) {
 	}
 }
 
-// Whatever a crash or a loss has left of a job, a resumed round finds it and
-// says so, and ends with every miner accounted for.
+// Whatever a crash or a loss has left of a job, a resumed round finds it, reports it, and
+// ends with every miner accounted for.
 func TestReconcilerMendsWhatWasLost(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		lose func(b *bundle, m job.Manifest)
-		kind audit.Kind // as the auditor sees it before
-		want string     // what is mended of miner 1; "" for nothing worth a word
+		kind audit.Kind // what the auditor reports before
+		want string     // the reported repair of miner 1; "" for none
 	}{
 		"the producer died before it published": {
 			func(b *bundle, m job.Manifest) {
@@ -121,7 +121,7 @@ func TestReconcilerMendsWhatWasLost(t *testing.T) {
 		},
 		"the consumer has passed the message over": {
 			func(b *bundle, m job.Manifest) {
-				// As when somebody changed the consumer for a while.
+				// This happens when somebody changes the consumer for a while.
 				filter(t, b, "miner.job.another.*")
 				must.Do(t, b.bus.Queue.Publish(t.Context(), job.Job{Round: "another", UID: 1, GitHubID: "1", AsOf: m.AsOf}))
 				must.Do(t, b.next(t).Ack(t.Context()))
@@ -152,7 +152,7 @@ func TestReconcilerMendsWhatWasLost(t *testing.T) {
 	}
 }
 
-// In the middle of a round, too: nobody has to resume it.
+// The same holds in the middle of a round, without a resume.
 func TestReconcilerRunsBesideTheRound(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -172,14 +172,14 @@ func TestReconcilerRunsBesideTheRound(t *testing.T) {
 	b.holds(t, m.Round)
 }
 
-// The server says once that deliveries are used up. If nobody can hear it, the
-// stuck message still tells.
+// The server tells only once that deliveries are used up. If nobody hears it, the stuck
+// message still tells.
 func TestUsedUpDeliveriesAreFoundWithoutTheAdvisory(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: 100 * time.Millisecond, MaxDeliver: 2})
 	m := b.plan(t, four()[1])
 	b.queue(t, m)
-	for delivery := uint64(1); delivery <= 2; delivery++ { // two claims that nobody lives to end
+	for delivery := uint64(1); delivery <= 2; delivery++ { // two claims whose workers die
 		d := b.next(t)
 		record, revision, err := b.bus.Records.Load(t.Context(), m.Round, 1)
 		must.Do(t, err)
@@ -230,8 +230,8 @@ func (b *bundle) awaitStuck(t *testing.T, m job.Manifest) {
 	}
 }
 
-// A worker that commits and dies before its ack leaves a message of an ended
-// job: it is nobody's loss, and the next worker removes it.
+// A worker that commits and dies before its ack leaves a message of an ended job. Nothing
+// is lost by it, and the next worker removes it.
 func TestALeftMessageIsHarmless(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

@@ -20,7 +20,7 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// A replay that is broken off is ended by whoever comes next, whatever he came
+// An interrupted replay is ended by the next producer, whatever that producer was started
 // for.
 func TestABrokenOffReplayIsEnded(t *testing.T) {
 	t.Parallel()
@@ -41,8 +41,8 @@ func TestABrokenOffReplayIsEnded(t *testing.T) {
 			b := setup(t, jobstream.Config{})
 			p, m, _ := failing(t, b)
 			p.healed.Store(true)
-			// As far as a producer came that died when one of two jobs was
-			// opened again and none was published.
+			// This is the state when a producer has died after it opened one of two jobs
+			// again, and before it published any.
 			must.Do(t, b.bus.Rounds.CreateReplay(t.Context(), job.Replay{Round: m.Round, Number: 1, UIDs: []int{1, 2}, By: "dead"}))
 			record, revision, err := b.bus.Records.Load(t.Context(), m.Round, 1)
 			must.Do(t, err)
@@ -64,8 +64,8 @@ func TestABrokenOffReplayIsEnded(t *testing.T) {
 	}
 }
 
-// A round that is concluded anew must not put back what a later round has
-// stored since.
+// A round that is concluded again must not put back values that a later round has
+// replaced.
 func TestAReplayLeavesWhatLaterRoundsStored(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -90,8 +90,8 @@ func TestAReplayLeavesWhatLaterRoundsStored(t *testing.T) {
 	}
 }
 
-// A plan that cannot be read is one without miners: the round is resumed and read
-// as before, and the audit names it. It failed whatever looked at the round.
+// An unreadable plan counts as one without miners. The round is resumed and read as
+// before, and the audit names the plan. It once failed everything that read the round.
 func TestADamagedPlanCostsNoRound(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -118,8 +118,8 @@ func TestADamagedPlanCostsNoRound(t *testing.T) {
 	}
 }
 
-// A record of a concluded round that is gone is a failure, which a replay mends: nothing
-// else would ever make it again.
+// A lost record of a concluded round is a failure, and a replay mends it. Nothing else
+// would ever make the record again.
 func TestAReplayMakesALostRecordAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

@@ -22,14 +22,13 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// patient is a mirror's temper: it fails miners as told until it is healed.
+// patient makes a mirror fail miners as told, until it is healed.
 type patient struct {
 	healed      atomic.Bool
 	evaluations sync.Map // by uid: *atomic.Int64
 }
 
-// handler fails miner 1 for good, gives of miner 2 what can be had, and kills
-// nobody.
+// handler fails miner 1 for good and miner 2 in part, and kills no worker.
 func (p *patient) handler(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	count, _ := p.evaluations.LoadOrStore(j.UID, &atomic.Int64{})
 	count.(*atomic.Int64).Add(1)
@@ -50,7 +49,7 @@ func (p *patient) times(uid int) int64 {
 	return count.(*atomic.Int64).Load()
 }
 
-// failing is a round that is concluded with miner 1 dead and miner 2 degraded.
+// failing is a concluded round in which miner 1 is dead and miner 2 degraded.
 func failing(t *testing.T, b *bundle) (*patient, job.Manifest, outcome.Result) {
 	t.Helper()
 	p := &patient{}
@@ -61,7 +60,7 @@ func failing(t *testing.T, b *bundle) (*patient, job.Manifest, outcome.Result) {
 	if first.Complete || first.Failed != 1 || len(first.Degraded) != 1 || first.Revision != 1 {
 		t.Fatalf("complete %v, failed %d, degraded %v; want one dead and one degraded", first.Complete, first.Failed, first.Degraded)
 	}
-	if first.Retries != 0 { // a job that is dead at once was not tried again
+	if first.Retries != 0 { // a job that is dead at once is not tried again
 		t.Errorf("%d retries, want none", first.Retries)
 	}
 	return p, m, first
@@ -74,8 +73,7 @@ func bytesOf(t *testing.T, o scoring.Outcome) string {
 	return string(data)
 }
 
-// undisturbed is the outcome of a round over the same inputs in which nothing
-// failed.
+// undisturbed is the outcome of a round over the same inputs without failures.
 func undisturbed(t *testing.T) string {
 	t.Helper()
 	b := setup(t, jobstream.Config{})
@@ -87,8 +85,8 @@ func undisturbed(t *testing.T) string {
 	return bytesOf(t, got.Outcome)
 }
 
-// What was healed counts as if it had never failed, byte for byte; the former
-// revision stays; and nobody is run twice.
+// A healed miner counts as if it had never failed, byte for byte. The former revision
+// stays, and no miner is run twice.
 func TestAHealedReplayIsAsIfNothingHadFailed(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -132,7 +130,7 @@ func TestAHealedReplayIsAsIfNothingHadFailed(t *testing.T) {
 	}
 }
 
-// Only what is asked for is run again.
+// Only the selected miners are run again.
 func TestReplaySelects(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -151,7 +149,7 @@ func TestReplaySelects(t *testing.T) {
 	b.holds(t, m.Round)
 }
 
-// A replay that fails leaves no less than there was.
+// A replay that fails takes nothing away.
 func TestAFailedReplayKeepsTheDegradedEvaluation(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -212,8 +210,8 @@ func TestReplayRefusesWhatThereIsNot(t *testing.T) {
 	b.holds(t, m.Round)
 }
 
-// Two terminals at once: one runs it, the other says so, both have the same
-// revision at the end.
+// Of two terminals at once, one runs the replay and the other says so. Both end with the
+// same revision.
 func TestTwoReplaysAtOnceRunEachMinerOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -248,8 +246,8 @@ func TestTwoReplaysAtOnceRunEachMinerOnce(t *testing.T) {
 	b.holds(t, m.Round)
 }
 
-// A look-up of maintainers that failed, or of which a part could not be read, is
-// made again, though no job failed; those that could be read count meanwhile.
+// A look-up of maintainers that failed, wholly or in part, is repeated even if no job
+// failed. Until then the readable maintainers count.
 func TestAReplayAsksAgainForMaintainers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -276,7 +274,7 @@ func TestAReplayAsksAgainForMaintainers(t *testing.T) {
 	}
 }
 
-// A replay is a trace of its own, which leads to the one that failed.
+// A replay is a trace of its own, which links to the failed one.
 func TestAReplaysTraceIsLinkedToTheFormer(t *testing.T) { //nolint:paralleltest // the provider is global
 	recorder := tracetest.NewSpanRecorder()
 	provider, before := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), otel.GetTracerProvider()

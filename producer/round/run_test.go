@@ -35,8 +35,8 @@ func TestARoundIsPlannedPublishedCollectedAndConcluded(t *testing.T) {
 		t.Errorf("result: complete %v, planned %d, done %d, failed %d, requests %d; want a complete round of 2 with 7 requests, one of them for maintainers",
 			got.Complete, got.Planned, got.Done, got.Failed, got.Requests)
 	}
-	// Miner 2 maintains the repository and earned two thirds of the rest; 0.2
-	// of the emission is unassigned; nobody is the treasury.
+	// Miner 2 maintains the repository, and earned two thirds of the rest. 0.2 of the
+	// emission is unassigned. No miner is the treasury.
 	want := []scoring.Reward{{UID: 0, Reward: 0.18}, {UID: 1, Reward: 0.18}, {UID: 2, Reward: 0.18 + 0.36}, {UID: 3, Reward: 0}}
 	if diff := cmp.Diff(want, got.Outcome.Rewards, near()); diff != "" {
 		t.Errorf("rewards (-want +got):\n%s", diff)
@@ -61,7 +61,7 @@ func near() cmp.Option {
 	return cmp.Comparer(func(x, y float64) bool { d := x - y; return d < 1e-12 && d > -1e-12 })
 }
 
-// Jobs are queued in their order, though several are published at once.
+// Jobs are queued in their order, although several are published at once.
 func TestJobsAreQueuedInOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -105,8 +105,7 @@ func TestARoundWithoutJobsIsConcluded(t *testing.T) {
 	}
 }
 
-// What a round lacks makes it incomplete, costs only whom it concerns, and is
-// named.
+// A gap makes a round incomplete, costs only the miners concerned, and is named.
 func TestARoundSaysWhatItLacks(t *testing.T) {
 	t.Parallel()
 	refused := job.WithClass(job.Permanent, errors.New("the mirror refuses"))
@@ -182,8 +181,8 @@ func TestARoundSaysWhatItLacks(t *testing.T) {
 	}
 }
 
-// A producer that is stopped in the middle leaves a round that another one
-// ends, without evaluating anybody twice.
+// A producer is stopped in the middle of a round. Another one ends the round, and no
+// miner is evaluated twice.
 func TestAResumedRoundEvaluatesNobodyTwice(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -244,14 +243,14 @@ func TestARoundOfOneNameExistsOnce(t *testing.T) {
 	}
 }
 
-// A job that kills every process that takes it must not hold up the round for
-// ever: its deliveries run out, and nobody lives to say so but the server.
+// A job that kills every process must not hold up the round for ever. Its deliveries run
+// out, and only the server can tell.
 func TestUsedUpDeliveriesEndAJobAsPoison(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: 100 * time.Millisecond, MaxDeliver: 2})
 	ctx, stop := context.WithCancel(t.Context())
 	dying := make(chan struct{})
-	go func() { // takes every job that comes and never says a word about it
+	go func() { // takes every job and never reports anything about it
 		defer close(dying)
 		for ctx.Err() == nil {
 			if _, err := b.bus.Queue.Fetch(ctx, 1, 100*time.Millisecond); err != nil && ctx.Err() == nil {

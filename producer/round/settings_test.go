@@ -10,8 +10,8 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// Whoever goes on with a round under another setting is told each one; what he
-// does not say, and what only looks different, is no difference.
+// A producer that resumes a round with other settings is told each difference. Settings
+// that it does not give, or that only look different, are no difference.
 func TestDifferencesNameEachSetting(t *testing.T) {
 	t.Parallel()
 	m := job.Manifest{

@@ -31,7 +31,7 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// TestMain runs the tests, or a process for one of them.
+// TestMain runs the tests, or a process that one of them needs.
 func TestMain(m *testing.M) {
 	for env, process := range map[string]func(string) error{workerEnv: workAsProcess, producerEnv: produceAsProcess} {
 		addresses := os.Getenv(env)
@@ -80,7 +80,7 @@ func setupOn(tb testing.TB, servers *jobstreamtest.Servers, cfg jobstream.Config
 	rdb, err := ratelimit.NewClient(b.redis, time.Second)
 	must.Do(tb, err)
 	tb.Cleanup(func() { must.Check(tb, rdb.Close()) })
-	// A limit out of the way: what it holds is the limiter's own to test.
+	// The limit is too wide to matter: the limiter has tests of its own.
 	limiter, err := ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: jobstreamtest.Quiet()}, rdb)
 	must.Do(tb, err)
 	tb.Cleanup(func() { must.Check(tb, limiter.Close()) })
@@ -95,7 +95,7 @@ func setupOn(tb testing.TB, servers *jobstreamtest.Servers, cfg jobstream.Config
 	return b
 }
 
-// answer knows one maintainer, miner 2, wherever it is asked.
+// answer knows one maintainer, miner 2, for every repository.
 func (b *bundle) answer(w http.ResponseWriter, r *http.Request) {
 	b.lookUps.Add(1)
 	if asked := b.hang.Load(); asked != nil {
@@ -115,7 +115,7 @@ func (b *bundle) answer(w http.ResponseWriter, r *http.Request) {
 		`{"github_id":"102","login":"m","association":"OWNER"}%s]}`, repository, more)
 }
 
-// runner is a producer of its own, which looks again sooner than in earnest.
+// runner is a producer of its own, which looks more often than in production.
 func (b *bundle) runner(tb testing.TB, changes ...func(*round.Config)) *round.Runner {
 	tb.Helper()
 	cfg := round.Config{
@@ -148,8 +148,7 @@ func (b *bundle) work(tb testing.TB, handler lease.Handler, changes ...func(*lea
 	tb.Cleanup(func() { stop(); must.Check(tb, <-ended) })
 }
 
-// plan is a round of the given miners over one repository, which has a cut
-// for its maintainers.
+// plan is a round of the given miners over one repository with a maintainers' cut.
 func (b *bundle) plan(tb testing.TB, miners ...input.Miner) job.Manifest {
 	tb.Helper()
 	data, err := json.Marshal(miners)
@@ -166,7 +165,7 @@ func (b *bundle) plan(tb testing.TB, miners ...input.Miner) job.Manifest {
 	return m
 }
 
-// four are the recycle uid, two miners with jobs, and one that a rule fails.
+// four are the recycle uid, two miners with jobs, and one that fails a rule.
 func four() []input.Miner {
 	return []input.Miner{
 		{UID: 0, Hotkey: "h0", GitHubID: "100"},

@@ -32,7 +32,7 @@ func signedSetup(t *testing.T) (b *bundle, plain *jobstream.Bus, keys signing.Ke
 	return b, plain, keys
 }
 
-// stored is a value of the rounds, signed or not, as it is stored.
+// stored is a value of the rounds as it is stored, signed or not.
 func stored(t *testing.T, bus *jobstream.Bus, key string) (signing.Signature, []byte) {
 	t.Helper()
 	decoder := must.Get(zstd.NewReader(nil))(t)
@@ -49,8 +49,8 @@ func store(t *testing.T, bus *jobstream.Bus, key string, value []byte) {
 	must.Get(bus.Bucket(job.BucketRounds).Put(t.Context(), key, encoder.EncodeAll(value, nil)))(t)
 }
 
-// Each revision names what it was made of and the one before it, so that an earlier
-// one is refused when it is another than that, though the producer's key signed both.
+// Each revision names its sources and the former revision by digest. So another former
+// revision is refused, even if the producer's key has signed it.
 func TestRevisionsAreChained(t *testing.T) {
 	t.Parallel()
 	b, plain, keys := signedSetup(t)
@@ -87,7 +87,8 @@ func TestRevisionsAreChained(t *testing.T) {
 		}
 	}
 	must.Get(outcome.Read(t.Context(), b.bus, m.Round, 2))(t)
-	// The first revision in the place of the second, as if there had been no replay.
+	// The first revision is put in the place of the second, as if there had been no
+	// replay.
 	signature, _ := stored(t, b.bus, job.OutcomeKey(m.Round, 2))
 	for name, forged := range map[string][]byte{
 		"with its own signature": keys.Sign(key, signing.Digest(content)).Seal(content), "with the other's": signature.Seal(content),
@@ -99,8 +100,8 @@ func TestRevisionsAreChained(t *testing.T) {
 	}
 }
 
-// An outcome that was changed is made anew by whoever goes on with the round: all that
-// it was made of is signed and kept.
+// A producer that resumes a round makes a changed outcome again: all its sources are
+// signed and kept.
 func TestAChangedOutcomeIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	b, _, _ := signedSetup(t)
@@ -118,8 +119,8 @@ func TestAChangedOutcomeIsMadeAnew(t *testing.T) {
 	}
 }
 
-// Nobody concludes a round by a manifest that no producer has signed, such as one with
-// another registry.
+// No producer concludes a round by an unsigned manifest, such as one with another
+// registry.
 func TestAChangedManifestIsNotConcluded(t *testing.T) {
 	t.Parallel()
 	b, _, _ := signedSetup(t)
@@ -142,7 +143,7 @@ func TestAChangedManifestIsNotConcluded(t *testing.T) {
 	}
 }
 
-// A round that was planned with a key is concluded with one, or not at all.
+// A round that was planned with a key can only be concluded with a key.
 func TestASignedRoundIsNotConcludedUnsigned(t *testing.T) {
 	t.Parallel()
 	b, plain, _ := signedSetup(t)

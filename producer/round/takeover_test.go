@@ -18,8 +18,8 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// losing dials connections that lose the first message whose text is given: the
-// client hands over whole messages, so what goes with it is lost whole, too.
+// losing dials connections that lose the first message with a given text. The client
+// passes on whole messages, so all that goes with it is lost whole, too.
 type losing struct {
 	text []byte
 	lost chan struct{}

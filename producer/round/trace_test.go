@@ -21,9 +21,9 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// traced sets the process up as main does, with a collector, and returns what
-// ends that and tells how many spans of each name a trace had. Such tests cannot
-// be parallel: provider and environment are the process's.
+// traced sets the process up as main does, with a collector. The function that it returns
+// ends this, and counts a trace's spans by name. Provider and environment belong to the
+// process, so such tests cannot be parallel.
 func traced(t *testing.T) (spans func(id string) map[string]int) {
 	t.Helper()
 	got := map[string]map[string]int{}
@@ -59,7 +59,7 @@ func traced(t *testing.T) (spans func(id string) map[string]int) {
 	}
 }
 
-// again waits for a record, or for a message, to be there again.
+// again waits until a record, or a message, is there again.
 func again(ctx context.Context, there func() error) error {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
@@ -75,9 +75,9 @@ func again(ctx context.Context, there func() error) error {
 	}
 }
 
-// Whatever the reconciler mends of a job stays in the job's own trace: a record
-// that it plans names the trace of the message, a message that it queues is in
-// the trace of the record; and the trace's root tells the end.
+// Every repair of the reconciler stays in the job's own trace. A record that it plans has
+// the trace of the message, and a message that it queues has the trace of the record. The
+// trace's root tells the end.
 func TestAMendedJobStaysInItsTrace(t *testing.T) { //nolint:paralleltest // see traced
 	spans := traced(t)
 	b := setup(t, jobstream.Config{})

@@ -16,7 +16,7 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// sights are what a producer has seen, as it comes, and its log.
+// sights are all that a producer has seen, as it comes, with its log.
 type sights struct {
 	seen chan round.Sight
 
@@ -44,7 +44,7 @@ func (b *bundle) watched(t *testing.T) (*round.Runner, *sights) {
 		c.Seen = func(one round.Sight) {
 			select {
 			case s.seen <- one:
-			default: // nobody waits for it any more
+			default: // no test waits for it any more
 			}
 		}
 		c.Log = slog.New(slog.NewTextHandler(s, nil))
@@ -65,8 +65,8 @@ func (s *sights) await(ctx context.Context, t *testing.T, what string, is func(r
 	}
 }
 
-// A round without workers says so, and says when one comes; so it does of workers
-// that hand its jobs back.
+// A round without workers says so, and says when a worker comes. The same holds for
+// workers that hand its jobs back.
 func TestARoundSaysThatNobodyTakesItsJobs(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: time.Second})
@@ -116,7 +116,7 @@ func TestARoundSaysThatNobodyTakesItsJobs(t *testing.T) {
 	}
 }
 
-// A producer that stands by says who runs the round.
+// A standby says which producer runs the round.
 func TestAProducerThatStandsBySaysForWhom(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
