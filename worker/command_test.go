@@ -9,9 +9,9 @@ import (
 
 var _ = flag.Bool("update", false, "write the golden files anew")
 
-// Every flag has a variable and stands in the record of settings, by which
-// other commands know what in a common configuration file is not theirs. The page
-// of settings says of it what the help page says.
+// Every flag has a variable and an entry in the record of settings. By that record each
+// command knows which keys of a shared configuration file belong to others. The page of
+// settings says the same of a flag as the help page.
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	commandtest.Settings(t, newCommand(), "../shared/command/settings/worker.txt", map[string]string{
@@ -22,7 +22,7 @@ func TestSettings(t *testing.T) {
 	commandtest.Reference(t, newCommand(), "../docs/settings.md")
 }
 
-// Each help page as it was when somebody read it and found it right.
+// Each help page is as recorded. Somebody has read the recorded page and found it right.
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	commandtest.Help(t, newCommand, "testdata/help")

@@ -24,24 +24,24 @@ import (
 
 // crashCase is one point at which workers are killed.
 type crashCase struct {
-	// name is the constant, as the sources have it.
+	// name is the name of the constant in the sources.
 	name  string
 	point crash.Point
-	// at are the ways of ending whose jobs pass the point.
+	// at are the endings whose jobs pass the point.
 	at []ending
-	// once says that nothing is asked of the mirror again because of the kill.
+	// once says that the kill makes no request to the mirror be repeated.
 	once bool
-	// drains says that the point is passed by a worker that is told to stop.
+	// drains says that a worker passes the point when it is told to stop.
 	drains bool
 }
 
-// ending is a way in which a job ends, with a world of one miner that brings
-// it there.
+// ending is a way in which a job ends, with a world of one miner that makes its job end
+// so.
 type ending string
 
 const (
 	done       ending = "done"
-	degraded   ending = "degraded"   // its files answer never comes
+	degraded   ending = "degraded"   // the answer with its files never comes
 	transient  ending = "transient"  // its list fails in the first attempt
 	permanent  ending = "permanent"  // its list is refused
 	dead       ending = "dead"       // its list fails four times
@@ -49,11 +49,10 @@ const (
 	recordless ending = "recordless" // its record was lost
 )
 
-// jobs are the endings of what is a job with a record.
+// jobs are the endings of real jobs with a record.
 var jobs = []ending{done, degraded, transient, permanent, dead}
 
-// crashCases names every point of the worker with the ways of ending that pass
-// it.
+// crashCases names every point of the worker with the endings that pass it.
 var crashCases = []crashCase{
 	{name: "RecordPlannedAnew", point: crash.RecordPlannedAnew, at: []ending{recordless}, once: true},
 	{name: "Claimed", point: crash.Claimed, at: jobs, once: true},
@@ -70,7 +69,7 @@ var crashCases = []crashCase{
 	{name: "Settled", point: crash.Settled, at: append(jobs, unread), once: true},
 }
 
-// TestEveryCrashPointHasACase: the list is read out of the sources.
+// TestEveryCrashPointHasACase reads the list of points from the sources.
 func TestEveryCrashPointHasACase(t *testing.T) {
 	t.Parallel()
 	marks := must.Get(crashtest.Marks(filepath.Join("..", "worker")))(t)
@@ -84,14 +83,13 @@ func TestEveryCrashPointHasACase(t *testing.T) {
 	}
 }
 
-// crashLease is short, and long enough for a busy machine: a lease that is
-// lost to a stall costs requests.
+// crashLease is short, and yet long enough for a busy machine: a lease that is lost to a
+// stall costs requests.
 const crashLease = 3 * time.Second
 
-// TestCrash kills real worker processes at every point, for every way in which
-// a job can end there, starts others, and wants the outcome of a round in
-// which nobody was killed. The rounds run side by side: most of their time is
-// waiting, for leases and between tries.
+// TestCrash kills real worker processes at every point, for every ending that passes it,
+// and starts others. It wants the undisturbed outcome. The rounds run side by side,
+// because they mostly wait for leases and between tries.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -126,7 +124,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// settled is what a round came to.
+// settled is the result of a round.
 type settled struct {
 	outcome  []byte
 	result   outcome.Result
@@ -135,8 +133,8 @@ type settled struct {
 	kills    int
 }
 
-// crashRun runs the round of an ending's one miner. With a case it kills
-// workers at the case's point before it lets one end the round.
+// crashRun runs the round of an ending's one miner. If a case is given, it first kills
+// workers at the case's point, and then lets one end the round.
 func crashRun(t *testing.T, e ending, c *crashCase) settled {
 	t.Helper()
 	b := setup(t, e.world(), crashLease)
@@ -161,17 +159,16 @@ func crashRun(t *testing.T, e ending, c *crashCase) settled {
 	return settled{outcome, result, b.record(1), b.front.asked()[1], kills}
 }
 
-// compared returns what waits until the producer that starts after it has
-// compared records with messages for the first time: by then it has mended what
-// it would, and what is spoilt afterwards is left to workers. Its next look comes
-// too late for the test.
+// compared returns a function that waits for the producer's first comparison of records
+// with messages. By then the producer has mended what it could, and later damage is left
+// to the workers. Its next comparison comes too late for the test.
 func (b *bundle) compared() func() {
 	b.t.Helper()
 	nc, err := nats.Connect(b.natsURL)
 	b.must(err)
 	b.t.Cleanup(nc.Close)
-	// Messages that nobody is given are what a producer looks for with all that is held,
-	// and once more at the end.
+	// A comparison looks twice for messages that no worker is given: with those that are
+	// held, and at its end.
 	looks, err := nc.SubscribeSync("$JS.API.STREAM.MSG.GET." + job.StreamJobs)
 	b.must(err)
 	b.must(nc.Flush())
@@ -199,7 +196,7 @@ func (e ending) world() *mirrorsim.World {
 	return w
 }
 
-// spoil does what an ending needs when its job is in the stream.
+// spoil does the damage that an ending needs, when its job is in the stream.
 func (e ending) spoil(b *bundle) {
 	switch e {
 	case recordless:
@@ -214,8 +211,8 @@ func (e ending) spoil(b *bundle) {
 	}
 }
 
-// kill runs a worker until it dies at the point. False when the stream is
-// empty first: then nothing can bring a worker to the point any more.
+// kill runs a worker until it dies at the point. It returns false if the stream is empty
+// first: then no worker can reach the point any more.
 func (c *crashCase) kill(b *bundle, name string) bool {
 	b.t.Helper()
 	if b.messages() == 0 { // settled before the last one died
@@ -242,7 +239,7 @@ func (c *crashCase) kill(b *bundle, name string) bool {
 			return over
 		}
 	})
-	if over && c.point != crash.Settled { // with Settled the stream may be empty just before it dies
+	if over && c.point != crash.Settled { // at Settled the stream may be empty just before the worker dies
 		b.drained(p)
 		return false
 	}
@@ -253,7 +250,7 @@ func (c *crashCase) kill(b *bundle, name string) bool {
 	return true
 }
 
-// check compares a round with the one in which nobody was killed.
+// check compares a round with the undisturbed one.
 func (c *crashCase) check(t *testing.T, name string, want, got settled) {
 	t.Helper()
 	if got.kills == 0 {
@@ -274,19 +271,19 @@ func (c *crashCase) check(t *testing.T, name string, want, got settled) {
 	c.checkRequests(t, name, want, got)
 }
 
-// attempt is the most that one attempt asks: a list, two look-ups of issues and
-// one pull request's files, one of them three times.
+// attempt is the largest number of requests in one attempt: a list, two look-ups of
+// issues, and one pull request's files, with one of them sent three times.
 const attempt = 4 + 2
 
-// checkRequests wants nothing asked again that was committed, and at most one
-// attempt's requests again for each kill.
+// checkRequests wants no request repeated whose result was committed, and at most one
+// attempt's requests repeated for each kill.
 func (c *crashCase) checkRequests(t *testing.T, name string, want, got settled) {
 	t.Helper()
 	maximum := want.requests
 	if !c.once {
 		maximum += got.kills * attempt
 	}
-	// A lease that was lost to a stall of the machine is no fault: it shows.
+	// A lease that was lost to a stall of the machine is no fault. The records show it.
 	if lost := got.record.Deliveries - want.record.Deliveries - got.kills; lost > 0 {
 		t.Logf("%s: %d deliveries more than kills", name, lost)
 		maximum += lost * attempt
@@ -296,8 +293,8 @@ func (c *crashCase) checkRequests(t *testing.T, name string, want, got settled) 
 	}
 }
 
-// accounted wants every miner's job ended exactly once, and every evaluation
-// that a record names in the bucket.
+// accounted wants every miner's job to have ended exactly once, and every evaluation that
+// a record names to be in the bucket.
 func (b *bundle) accounted() {
 	b.t.Helper()
 	seen := map[int]int{}

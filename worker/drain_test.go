@@ -9,12 +9,12 @@ import (
 	"mirrorfleet/shared/mirrorsim"
 )
 
-// never is a lease that no test lives to see the end of: what comes again
-// under it was given back.
+// never is a lease that outlives every test. A job that comes again under it was handed
+// back.
 const never = 10 * time.Minute
 
-// TestDrain of a real process: what can end within the grace time ends, what
-// cannot is handed back and taken by another worker at once.
+// TestDrain of a real process: jobs that can end within the grace time end. The others
+// are handed back, and another worker takes them at once.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	b := setup(t, small(2, 1), never)
@@ -43,7 +43,7 @@ func TestDrain(t *testing.T) {
 	b.drained(staying)
 }
 
-// TestTheSecondSignalHandsEverythingBack without waiting for the grace time.
+// TestTheSecondSignalHandsEverythingBack, without waiting for the grace time.
 func TestTheSecondSignalHandsEverythingBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t, small(2, 1), never)
@@ -65,10 +65,10 @@ func TestTheSecondSignalHandsEverythingBack(t *testing.T) {
 	b.drained(staying)
 }
 
-// TestRollingRestart replaces every worker in the middle of a round, one after
-// the other, with a grace time that is too short for any job: workers leave
-// and join, no failure is counted, no effect is had twice, and what is asked
-// again is what the handed-back jobs had asked.
+// TestRollingRestart replaces every worker in the middle of a round, one after the other,
+// with a grace time that is too short for any job. Workers leave and join, no failure is
+// counted, and there are no duplicate effects. The only repeated requests are those of
+// the jobs that were handed back.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	const (
@@ -114,7 +114,7 @@ func TestRollingRestart(t *testing.T) {
 	if keys := b.keys(job.BucketEvaluation); len(keys) != miners || result.Done != miners {
 		t.Errorf("%d evaluations, %d done, want %d", len(keys), result.Done, miners)
 	}
-	// The producer asks for health and maintainers: those are no miner's.
+	// The producer's requests for health and maintainers belong to no miner.
 	extra := b.sim.Stats().ByRoute[mirrorsim.RoutePulls].Requests - miners
 	if extra > handedBack || handedBack != 2*workers {
 		t.Errorf("%d jobs handed back and %d lists asked again, want %d, and one list each at most", handedBack, extra, 2*workers)

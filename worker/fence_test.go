@@ -10,16 +10,16 @@ import (
 	"mirrorfleet/shared/nettest"
 )
 
-// fenceLease is over soon, and long enough for a busy machine to beat.
+// fenceLease is short, and yet long enough for a worker on a busy machine to show signs
+// of life.
 const fenceLease = 3 * time.Second
 
-// saysNoMore is what a worker logs when a job is somebody else's.
+// saysNoMore is what a worker logs when another one has its job.
 const saysNoMore = "this worker says no more about the job"
 
-// TestAStoppedWorkerChangesNothing stops a real worker between two steps for
-// longer than its lease, and continues it while another one is in the middle
-// of the same job: whatever it had in mind, record and message stay the
-// other's.
+// TestAStoppedWorkerChangesNothing stops a real worker between two steps for longer than
+// its lease. It continues the worker while another one works on the same job. Whatever
+// the first one was about to do, record and message stay the other's.
 func TestAStoppedWorkerChangesNothing(t *testing.T) {
 	t.Parallel()
 	runs := map[string]func(t *testing.T){}
@@ -62,8 +62,8 @@ func stopAndContinue(t *testing.T, point crash.Point, e ending) {
 	b.drained(other)
 }
 
-// TestALateAckTakesNothing: a worker stopped between its commit and its ack
-// finds its message gone when it goes on; the other one only removed it.
+// TestALateAckTakesNothing: a worker is stopped between its commit and its ack. When it
+// continues, its message is gone: another worker has only removed it.
 func TestALateAckTakesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t, done.world(), fenceLease)
@@ -83,9 +83,9 @@ func TestALateAckTakesNothing(t *testing.T) {
 	}
 }
 
-// TestAPartitionedWorkerCommitsNothing: NATS is out of its reach while the
-// mirror is not, so it evaluates what it cannot commit; when NATS is back, and
-// with it all that was held up on the way, the other's work stands.
+// TestAPartitionedWorkerCommitsNothing: a worker reaches the mirror and not NATS, so it
+// evaluates a job that it cannot commit. When NATS is back, and with it everything that
+// was held up on the way, the other worker's result stays.
 func TestAPartitionedWorkerCommitsNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t, done.world(), fenceLease)

@@ -20,8 +20,8 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// front stands before the simulated mirror: it knows which miner each request
-// is for, counts it, holds it back or refuses it.
+// front stands before the simulated mirror. It knows each request's miner. It counts the
+// request, and can hold it back or refuse it.
 type front struct {
 	*httptest.Server
 
@@ -63,8 +63,8 @@ func newFront(tb testing.TB, target string) *front {
 	return f
 }
 
-// minerOf is the miner that a request is for, 0 for none: GitHub ids and
-// numbers of pull requests are made of uids (see small).
+// minerOf is the miner of a request, 0 for none. GitHub ids and numbers of pull requests
+// are made of uids (see small).
 func minerOf(path string) int {
 	parts := strings.Split(path, "/")
 	for i, part := range parts[:len(parts)-1] {
@@ -79,8 +79,8 @@ func minerOf(path string) int {
 	return 0
 }
 
-// pass counts a request and holds it while its miner is held; false when
-// whoever asked has gone.
+// pass counts a request, and holds it while its miner is held. It returns false if the
+// client has gone.
 func (f *front) pass(r *http.Request, uid int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,7 +101,7 @@ func (f *front) pass(r *http.Request, uid int) bool {
 	return true
 }
 
-// holds says whether a request is to wait.
+// holds says whether a request must wait.
 func (f *front) holds(r *http.Request, uid int) bool {
 	files := strings.HasSuffix(r.URL.Path, "/files")
 	return !f.closing && uid != 0 && (f.held[uid] || f.held[everybody] || files && f.held[filesOf(uid)])
@@ -116,14 +116,15 @@ func (f *front) refuses(uid int) bool {
 // hold keeps a miner's requests unanswered until release.
 func (f *front) hold(uid int) { f.set(uid, true) }
 
-// release lets them go; everybody lets go of those that are held as such.
+// release lets a miner's requests go. everybody releases only the requests that were held
+// for everybody.
 func (f *front) release(uids ...int) {
 	for _, uid := range uids {
 		f.set(uid, false)
 	}
 }
 
-// refuse makes the mirror know nothing of a miner's pull requests.
+// refuse makes the mirror deny that it knows a miner's pull requests.
 func (f *front) refuse(uid int, refused bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -160,12 +161,12 @@ func (f *front) begun() []int {
 	return append([]int(nil), f.order...)
 }
 
-// perMiner is the requests of an undisturbed miner with n pull requests: its
-// list, two look-ups of issues, and each one's files.
+// perMiner is the number of requests of an undisturbed miner with n pull requests: its
+// list, two look-ups of issues, and the files of each pull request.
 func perMiner(pulls int) int { return 3 + pulls }
 
-// small is a world of so many miners with uids from 1, each with the given
-// number of pull requests over one repository.
+// small is a world of so many miners with uids from 1, each with so many pull requests,
+// all of one repository.
 func small(miners, pulls int) *mirrorsim.World {
 	asOf := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	w := mirrorsim.NewWorld("small", asOf)

@@ -13,7 +13,7 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// said hands a test each message of the log.
+// said hands each message of the log to a test.
 type said struct {
 	slog.Handler
 
@@ -27,8 +27,8 @@ func (s said) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// While Redis is away the gate is shut as soon as the first in line has waited for
-// longer than the patience, and it opens with the next permit.
+// While Redis is away, the gate shuts as soon as the first waiter has waited for longer
+// than the patience. It opens with the next permit.
 func TestTheGateIsShutWhileNoPermitsCome(t *testing.T) {
 	t.Parallel()
 	store := miniredis.NewMiniRedis()

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestAWorkerOfAnotherMirrorHandsBack: it once failed the jobs that it took
-// until their failures were used up.
+// TestAWorkerOfAnotherMirrorHandsBack: such a worker once failed its jobs until their
+// failures were used up.
 func TestAWorkerOfAnotherMirrorHandsBack(t *testing.T) {
 	t.Parallel()
 	const elsewhere = "http://127.0.0.1:9/elsewhere"

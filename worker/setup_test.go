@@ -30,22 +30,22 @@ import (
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
-// The signals that processes get.
+// The signals that tests send to processes.
 const (
 	sigTerm = syscall.SIGTERM
 	sigStop = syscall.SIGSTOP
 	sigCont = syscall.SIGCONT
 )
 
-// patience bounds every wait of a test; nothing is measured against it.
+// patience bounds every wait of a test. Nothing is measured against it.
 const patience = 3 * time.Minute
 
-// What is killed and stopped here is the command as it ships: the race detector
-// has the packages' own tests.
+// The tests kill and stop the command as it ships. The packages' own tests run with the
+// race detector.
 func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{}) }
 
-// bundle is a fleet's surroundings: NATS, Redis, a simulated mirror behind a
-// front that tells who asked what, and a producer in this process.
+// bundle is all that a worker needs: NATS, Redis, a simulated mirror behind a front that
+// counts requests by miner, and a producer in this process.
 type bundle struct {
 	t        testing.TB
 	ctx      context.Context //nolint:containedctx // the test's own, with its patience
@@ -100,14 +100,14 @@ func (b *bundle) plan(world *mirrorsim.World) {
 	b.must(err)
 }
 
-// concluded is how a round ended.
+// concluded is the result of a round.
 type concluded struct {
 	result outcome.Result
 	err    error
 }
 
-// start runs the round by a producer in this process, which has a limit of its
-// own; its result comes by the channel.
+// start has a producer in this process run the round, with a limit of its own. The result
+// comes through the channel.
 func (b *bundle) start(changes ...func(*round.Config)) <-chan concluded {
 	b.t.Helper()
 	rdb := must.Get(ratelimit.NewClient(b.redisURL, time.Second))(b.t)
@@ -146,7 +146,7 @@ func (b *bundle) result(from <-chan concluded) outcome.Result {
 	}
 }
 
-// process is a worker process under way.
+// process is a running worker process.
 type process struct {
 	*exec.Cmd
 
@@ -156,8 +156,8 @@ type process struct {
 	done  chan struct{} // closed when it has ended
 }
 
-// work starts a worker; it need not be ready yet when this returns. Its arguments come after the
-// usual ones and win.
+// work starts a worker, and returns before it is ready. Its arguments come after the
+// usual ones and take precedence.
 func (b *bundle) work(name string, env []string, args ...string) *process {
 	b.t.Helper()
 	common := []string{
@@ -216,7 +216,7 @@ func (b *bundle) ended(p *process) {
 	}
 }
 
-// drained ends a worker and wants a clean end.
+// drained stops a worker and wants a clean end.
 func (b *bundle) drained(p *process) {
 	b.t.Helper()
 	b.signal(p, sigTerm)
@@ -232,7 +232,7 @@ func (p *process) killed() bool {
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
-// until asks what anew, at a ticker's pace, until it holds.
+// until looks at every tick until the condition holds.
 func (b *bundle) until(what string, holds func() bool) {
 	b.t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
@@ -246,7 +246,7 @@ func (b *bundle) until(what string, holds func() bool) {
 	}
 }
 
-// messages is how many jobs the stream holds.
+// messages is the number of jobs in the stream.
 func (b *bundle) messages() int {
 	b.t.Helper()
 	return int(jobstreamtest.Messages(b.ctx, b.t, b.js))
@@ -265,19 +265,19 @@ func (b *bundle) records() []job.Record {
 	return all
 }
 
-// recordsText is for a failure's message.
+// recordsText prints the records for the message of a failure.
 func (b *bundle) recordsText() string {
 	all, err := b.bus.Records.List(b.t.Context(), "r1")
 	return fmt.Sprintf("%+v %v", all, err)
 }
 
-// logs waits until a process has logged a word.
+// logs waits until a process has logged a text.
 func (b *bundle) logs(p *process, word string) {
 	b.t.Helper()
 	p.log.Await(b.ctx, b.t, word)
 }
 
-// told is a writer that tells when a word has passed.
+// told is a writer that signals when a text has passed.
 type told struct {
 	word string
 	tell chan struct{}

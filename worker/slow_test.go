@@ -7,10 +7,10 @@ import (
 	"mirrorfleet/shared/nettest"
 )
 
-// TestASlowWorkerHoldsUpItsOwnJobs and no others: one whose processor or whose
-// network gives it nothing for a while keeps one job waiting, for it pulls only
-// what it has slots for, while another worker does all the rest; and then it
-// ends its own, which nobody else had to touch.
+// TestASlowWorkerHoldsUpItsOwnJobs and no others. A worker whose processor or network
+// stalls keeps one job waiting, because it takes only as many jobs as it has slots.
+// Another worker does all other jobs. Then the slow one ends its own, which nobody else
+// has touched.
 func TestASlowWorkerHoldsUpItsOwnJobs(t *testing.T) {
 	t.Parallel()
 	const miners = 12

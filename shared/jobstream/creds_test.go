@@ -18,7 +18,7 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// operated is a server whose users have JWTs, and what makes them.
+// operated is a server whose users have JWTs, with the keys that sign them.
 type operated struct {
 	t       *testing.T
 	url     string
@@ -40,7 +40,7 @@ func startOperated(t *testing.T) *operated {
 	return &operated{t, s.ClientURL(), account}
 }
 
-// creds writes the credentials of a user until an instant.
+// creds writes a user's credentials that expire at an instant.
 func (o *operated) creds(until time.Time) (path, seed string) {
 	o.t.Helper()
 	user := must.Get(nkeys.CreateUser())(o.t)
@@ -53,8 +53,8 @@ func (o *operated) creds(until time.Time) (path, seed string) {
 	return path, string(secret)
 }
 
-// TestCreds: a user's file is good until it expires, and not for everybody. Which of the
-// two is wrong is said at once, and nothing of the file.
+// TestCreds: a user's file is valid until it expires, and only its owner may read it.
+// Either fault is reported at once, without the file's content.
 func TestCreds(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t)
@@ -85,8 +85,9 @@ func TestCreds(t *testing.T) {
 	}
 }
 
-// TestPasswordFile: any password is good, also one with a comma, which separates URLs:
-// the client took what followed for another server, and errors showed what came before.
+// TestPasswordFile: any password is valid, even with a comma. In a URL a comma separates
+// servers: the client once took the part after it for another server, and errors showed
+// the part before it.
 func TestPasswordFile(t *testing.T) {
 	t.Parallel()
 	const password = "SEC,RET@:/?%;"

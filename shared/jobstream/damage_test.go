@@ -16,15 +16,15 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// spoil overwrites a value of the bucket of rounds, and returns its revision.
+// spoil overwrites a value of the bucket of rounds with rubbish, and returns its
+// revision.
 func (b *bundle) spoil(key, value string) uint64 {
 	b.t.Helper()
 	return must.Get(b.bus.Bucket(job.BucketRounds).PutString(b.ctx, key, value))(b.t)
 }
 
-// One dead letter that could not be read failed the list of them, and with it every
-// conclusion; a letter that is gone could not be stored again while the stream
-// remembered its id.
+// One unreadable dead letter once failed the list of all, and with it every conclusion. A
+// lost letter could not be stored again while the stream remembered its id.
 func TestDeadLettersPastDamage(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -60,8 +60,8 @@ func TestDeadLettersPastDamage(t *testing.T) {
 	}
 }
 
-// A worker may write any key of the records. One that the client library takes for no
-// key failed the list of all, and with it the round.
+// A worker may write any key of the records. A key that the client library rejects once
+// failed the list of all records, and with it the round.
 func TestListsGoPastKeysThatAreNone(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -85,8 +85,8 @@ func TestListsGoPastKeysThatAreNone(t *testing.T) {
 	}
 }
 
-// Whatever cannot be read is told apart from what is not there, with the revision
-// that replaces it; two of these values had no version that was looked at.
+// An unreadable value is told apart from a missing one, and comes with the revision that
+// a repair replaces. The versions of two of these values were once not checked.
 func TestDamagedValuesCanBeReplaced(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -128,7 +128,7 @@ func TestDamagedValuesCanBeReplaced(t *testing.T) {
 	}
 }
 
-// What is put back replaces nothing that can be read.
+// A repair replaces no readable value.
 func TestRestoreReplacesDamageAlone(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -167,7 +167,7 @@ func TestRestoreReplacesDamageAlone(t *testing.T) {
 	}
 }
 
-// Before a conclusion there was what neither it nor a later one has changed.
+// The state before a conclusion is what neither it nor a later one has changed.
 func TestStoredBefore(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -190,8 +190,8 @@ func TestStoredBefore(t *testing.T) {
 	}
 }
 
-// The declared egresses came back with the next producer that started; until then
-// everybody was admitted.
+// Lost egresses once came back only with the next producer that started. Until then every
+// egress was admitted.
 func TestEgressesAreDeclaredAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -218,7 +218,7 @@ func TestEgressesAreDeclaredAgain(t *testing.T) {
 	}
 }
 
-// Rounds are found by whatever is left of them, and concluded by whichever revision.
+// Rounds are found by any of their remains, and count as concluded by any revision.
 func TestWhatIsLeftOfRounds(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

@@ -26,7 +26,8 @@ func TestDeadLettersOfARound(t *testing.T) {
 		}
 	}
 	want := []job.DeadLetter{letter("r1", 3, 0, 1), letter("r1", 1, 0, 4), letter("r1", 3, 1, 2)}
-	// The last one tells the second end again: whoever told it first died.
+	// The last letter reports the second end again, because the worker that reported it
+	// first died.
 	for _, d := range append(want, letter("r2", 1, 0, 1), letter("r1", 1, 0, 5)) {
 		must.Do(t, b.bus.Letters.Publish(b.ctx, d))
 	}
@@ -43,8 +44,8 @@ func TestDeadLettersOfARound(t *testing.T) {
 	}
 }
 
-// exhaust hands a job out until its deliveries are used up, as processes do
-// that die each time, and waits until the server has said so.
+// exhaust delivers a job until its deliveries are used up, as for processes that die each
+// time. It waits for the server's advisory.
 func (b *bundle) exhaust(uid int) {
 	b.t.Helper()
 	b.publish(aJob(uid))
@@ -55,7 +56,7 @@ func (b *bundle) exhaust(uid int) {
 	}
 	stream := must.Get(b.js.Stream(b.ctx, job.StreamAdvisory))(b.t)
 	for {
-		// The server notices when it would hand it out once more.
+		// The server notices it at the next attempt to deliver the job.
 		if got, err := b.bus.Queue.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
 			b.t.Fatalf("got %d deliveries, %v, after the last", len(got), err)
 		}
@@ -66,9 +67,9 @@ func (b *bundle) exhaust(uid int) {
 	}
 }
 
-// TestExhausted: nobody listened when the server spoke, and the job is told
-// of all the same; the message, which nothing would hand out again, is gone
-// once that is dealt with, and not before.
+// TestExhausted: nobody listened when the server published its advisory, and the job is
+// reported all the same. The message would never be delivered again. It is removed once
+// that is dealt with, and not before.
 func TestExhausted(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{MaxDeliver: 2, AckWait: 150 * time.Millisecond})
@@ -104,8 +105,8 @@ func TestExhausted(t *testing.T) {
 	}
 }
 
-// TestExhaustedIsRemoved: the message goes when handle has returned nil, and
-// an advisory about a message that is gone calls nobody.
+// TestExhaustedIsRemoved: the message is removed when handle has returned nil. An
+// advisory about a removed message does not call handle.
 func TestExhaustedIsRemoved(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{MaxDeliver: 2, AckWait: 150 * time.Millisecond})
@@ -125,7 +126,7 @@ func TestExhaustedIsRemoved(t *testing.T) {
 			t.Fatal("the message stays")
 		}
 	}
-	// The same advisory again, as after a crash between removal and ack.
+	// The same advisory comes again, as after a crash between removal and ack.
 	must.Get(b.js.Publish(b.ctx, "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MINER_JOBS.workers",
 		[]byte(`{"stream_seq":1,"deliveries":2}`)))(t)
 	b.awaitAdvisoriesAcked(2)
@@ -175,7 +176,7 @@ func TestExhaustedWithoutName(t *testing.T) {
 	}
 }
 
-// TestAdvisoriesNameTheirStream: an error of reading them spoke of the stream of jobs.
+// TestAdvisoriesNameTheirStream: an error of reading them once named the stream of jobs.
 func TestAdvisoriesNameTheirStream(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

@@ -30,7 +30,7 @@ func (b *bundle) consumer() jetstream.ConsumerConfig {
 	return c.CachedInfo().Config
 }
 
-// TestDeclares holds the settings that the guarantees rest on.
+// TestDeclares holds the settings that the guarantees depend on.
 func TestDeclares(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -70,8 +70,8 @@ func TestDeclares(t *testing.T) {
 	}
 }
 
-// TestOpenKeepsWhatItIsNotTold: a worker without settings must not undo the
-// producer's, nor either of them an operator's.
+// TestOpenKeepsWhatItIsNotTold: a worker without settings must not undo the producer's
+// settings. Neither of them may undo an operator's.
 func TestOpenKeepsWhatItIsNotTold(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: 7 * time.Second, MaxDeliver: 9, MaxAckPending: 100})
@@ -90,15 +90,15 @@ func TestOpenKeepsWhatItIsNotTold(t *testing.T) {
 	}
 }
 
-// TestOpenMends: whatever somebody has changed of a stream is brought back, or
-// refused by name; also what this product does not use, such as a republish, which
-// would let its owner write elsewhere.
+// TestOpenMends: a changed setting of a stream is set back, or refused by name. This
+// includes settings that the product does not use, such as a republish, which would let
+// its owner write elsewhere.
 func TestOpenMends(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		stream string
 		drift  func(*jetstream.StreamConfig)
-		// refused is the setting that the server does not take back.
+		// refused is the setting that the server does not set back.
 		refused string
 	}{
 		"age and ids":  {job.StreamDead, func(s *jetstream.StreamConfig) { s.MaxAge, s.Duplicates = time.Minute, time.Minute }, ""},
@@ -146,8 +146,8 @@ func TestOpenMends(t *testing.T) {
 	}
 }
 
-// TestOpenMendsTheConsumer: a consumer that somebody has changed hands out every job
-// again, one to each worker.
+// TestOpenMendsTheConsumer: a consumer that somebody has changed is set back, and delivers
+// every job again, each to one worker.
 func TestOpenMendsTheConsumer(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -164,8 +164,8 @@ func TestOpenMendsTheConsumer(t *testing.T) {
 	}
 }
 
-// TestTheScoreCacheDropsTheOldest: it must never take the room of rounds, and never
-// refuse what is new.
+// TestTheScoreCacheDropsTheOldest: the cache must never take the space of rounds, and
+// never refuse a new entry.
 func TestTheScoreCacheDropsTheOldest(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -205,8 +205,8 @@ func TestMismatch(t *testing.T) {
 	}
 }
 
-// TestRefusedUpdateNamesTheStream: what only the server knows to be
-// impossible still says where.
+// TestRefusedUpdateNamesTheStream: an update that only the server can refuse still gives
+// an error with the stream's name.
 func TestRefusedUpdateNamesTheStream(t *testing.T) {
 	t.Parallel()
 	b := bare(t)

@@ -15,7 +15,7 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// TestPublishedOnce: publishing again is no error and queues nothing.
+// TestPublishedOnce: publishing again gives no error and queues nothing.
 func TestPublishedOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -25,8 +25,8 @@ func TestPublishedOnce(t *testing.T) {
 	}
 }
 
-// TestReplayIsNotSwallowed: its message id differs from the first one's,
-// which the server still remembers.
+// TestReplayIsNotSwallowed: its message id differs from the first one, which the server
+// still remembers.
 func TestReplayIsNotSwallowed(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -48,8 +48,8 @@ func TestReplayIsNotSwallowed(t *testing.T) {
 	}
 }
 
-// TestFetchTakesWhatIsThere: it holds nothing back to fill a batch, and takes
-// no more than asked: the rest is for other workers.
+// TestFetchTakesWhatIsThere: it does not wait to fill a batch, and takes no more than was
+// asked for. The rest is for other workers.
 func TestFetchTakesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -67,8 +67,8 @@ func TestFetchTakesWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestFetchLosesNothingWhenStopped: a fetch that was broken off would leave a
-// request behind, and the server would hand the next job to nobody.
+// TestFetchLosesNothingWhenStopped: an interrupted fetch would leave a request behind,
+// and the server would deliver the next job to nobody.
 func TestFetchLosesNothingWhenStopped(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -114,8 +114,8 @@ func TestFetchOfEndedContext(t *testing.T) {
 	}
 }
 
-// TestNakDelay: the message is out of everybody's reach for the delay, which
-// is not AckWait, and then comes with the next number.
+// TestNakDelay: no worker can get the message during the delay, which is not AckWait.
+// Then it comes with the next delivery number.
 func TestNakDelay(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: 10 * time.Minute})
@@ -131,8 +131,8 @@ func TestNakDelay(t *testing.T) {
 	}
 }
 
-// TestHeartbeatKeepsTheLease over several AckWaits, and without it the job
-// goes to another.
+// TestHeartbeatKeepsTheLease over several AckWaits. Without a heartbeat the job goes to
+// another worker.
 func TestHeartbeatKeepsTheLease(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: time.Second})
@@ -149,8 +149,7 @@ func TestHeartbeatKeepsTheLease(t *testing.T) {
 	}
 }
 
-// TestSettled: an acknowledged and a terminated message are gone at the
-// moment that the call returns.
+// TestSettled: an acknowledged or terminated message is gone when the call returns.
 func TestSettled(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

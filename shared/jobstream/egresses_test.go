@@ -10,9 +10,9 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// TestDamageAdmitsNobody: a declaration that could not be read counted as none,
-// and so admitted everybody. A process keeps the one that it knew, and one that
-// knew none gets an error; the log says it once.
+// TestDamageAdmitsNobody: an unreadable declaration once counted as none, and so admitted
+// every egress. Now a process keeps the declaration that it knew, and without one gets an
+// error. The log reports it once.
 func TestDamageAdmitsNobody(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

@@ -1,4 +1,4 @@
 package jobstream
 
-// NotConnected is why a process has no connection.
+// NotConnected is the reason why a process has no connection.
 var NotConnected = notConnected

@@ -11,9 +11,9 @@ import (
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
-// Without the log line nobody learns why a miner whose account was known counts as unknown
-// once GitHub does not answer. A round lists all identities again and again, so one damaged
-// value must not fill the log.
+// Without the log line nobody could learn why a miner with a known account counts as
+// unknown once GitHub does not answer. A round lists all identities again and again, so
+// one damaged value must not fill the log.
 func TestADamagedIdentityIsNamedOnce(t *testing.T) {
 	t.Parallel()
 	log := &telemetrytest.Log{}

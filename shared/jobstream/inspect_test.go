@@ -21,8 +21,8 @@ func (b *bundle) inspect(cfg jobstream.Config) jobstream.Inspection {
 	return in
 }
 
-// TestInspectChangesNothing: on an empty server everything is missing, before
-// and after; on one that was declared nothing is wrong.
+// TestInspectChangesNothing: on an empty server everything is missing, before and after.
+// On a server with the declared streams nothing is wrong.
 func TestInspectChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := bare(t)
@@ -51,8 +51,8 @@ func TestInspectChangesNothing(t *testing.T) {
 	}
 }
 
-// TestInspectFindsDrift: each setting by name, with both values; what cannot
-// be changed in place is told apart.
+// TestInspectFindsDrift: each changed setting is named, with both values. A setting that
+// cannot be changed in place is told apart.
 func TestInspectFindsDrift(t *testing.T) {
 	t.Parallel()
 	b := bare(t)
@@ -90,8 +90,8 @@ func (b *bundle) mustMismatch() {
 	}
 }
 
-// TestTryRoleHasNoEffect: a user who may do everything has everything that the
-// roles need, and more; streams, buckets and the queue are as they were.
+// TestTryRoleHasNoEffect: a user with all rights has what the roles need, and more.
+// Streams, buckets and the queue stay unchanged.
 func TestTryRoleHasNoEffect(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

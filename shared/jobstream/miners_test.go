@@ -13,9 +13,9 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// Stored evaluations come back as they were kept, dropped ones do not, and
-// those that cannot be read (damaged, of no version or a later one, of another
-// miner) count as absent: no round fails over them, and one line tells of all.
+// Stored evaluations come back as they were kept, and dropped ones do not. An unreadable
+// one (damaged, without a version, of a later version, of another miner) counts as
+// absent. No round fails because of it, and one log line names all of them.
 func TestStoredEvaluations(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -48,7 +48,7 @@ func TestStoredEvaluations(t *testing.T) {
 	if text := b.log.String(); strings.Count(text, "count as absent") != 1 || !strings.Contains(text, "count=7") {
 		t.Errorf("logged:\n%s\nwant one line that counts 7", text)
 	}
-	// What a round keeps is whole again.
+	// The evaluations that a round stores are readable again.
 	must.Do(t, b.bus.Miners.Change(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(8)}))
 	if got, err := b.bus.Miners.Evaluations(b.ctx); err != nil || len(got) != 2 {
 		t.Errorf("after another round: %d stored evaluations and %v, want 2", len(got), err)

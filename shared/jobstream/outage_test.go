@@ -20,8 +20,8 @@ import (
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
-// TestRestartKeepsEverything: streams, records and leases outlive the server,
-// and whoever was busy with it goes on by itself.
+// TestRestartKeepsEverything: streams, records and leases outlive the server. Clients
+// that were using it continue by themselves.
 func TestRestartKeepsEverything(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: time.Second, Timeout: time.Second})
@@ -77,8 +77,8 @@ func (b *bundle) throughWire(cfg jobstream.Config) (*jobstream.Bus, *nettest.Rel
 	return bus, w
 }
 
-// TestLostAnswerIsNoConflict: a write that arrived and whose answer did not
-// is found to be our own, not taken for somebody else's.
+// TestLostAnswerIsNoConflict: a write arrived and its answer did not. It is recognised as
+// our own, and not taken for another's.
 func TestLostAnswerIsNoConflict(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -108,7 +108,7 @@ func TestLostAnswerIsNoConflict(t *testing.T) {
 	}
 }
 
-// TestLostAnswerAndAnotherWriter: if somebody wrote after us, it is a conflict.
+// TestLostAnswerAndAnotherWriter: if another client wrote after us, it is a conflict.
 func TestLostAnswerAndAnotherWriter(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -131,8 +131,8 @@ func TestLostAnswerAndAnotherWriter(t *testing.T) {
 	}
 }
 
-// TestNothingIsSentLate: a nak given while disconnected fails then and there.
-// Kept and sent after the reconnect it would end the next holder's lease.
+// TestNothingIsSentLate: a nak that is given while disconnected fails at once. If it were
+// sent after the reconnect, it would end the next holder's lease.
 func TestNothingIsSentLate(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: 10 * time.Minute, Timeout: 5 * time.Second})
@@ -155,7 +155,7 @@ func TestNothingIsSentLate(t *testing.T) {
 	}
 }
 
-// TestOperationsEndWithTheirContext while nobody answers.
+// TestOperationsEndWithTheirContext while no server answers.
 func TestOperationsEndWithTheirContext(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{Timeout: time.Second})
@@ -195,7 +195,7 @@ func TestConnectWaits(t *testing.T) {
 	}
 }
 
-// TestConnectGivesUp names address and setting and keeps the password.
+// TestConnectGivesUp: the error names address and setting, and hides the password.
 func TestConnectGivesUp(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -256,8 +256,8 @@ func TestRedact(t *testing.T) {
 	}
 }
 
-// TestALostQuestionIsAskedAgain: a list whose first request was lost with its
-// connection must not wait for an answer that never comes.
+// TestALostQuestionIsAskedAgain: a list whose first request was lost with its connection
+// must not wait for ever for an answer.
 func TestALostQuestionIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -282,7 +282,7 @@ func TestALostQuestionIsAskedAgain(t *testing.T) {
 	}
 }
 
-// TestListsEndWithTheirContext: whenever it ends.
+// TestListsEndWithTheirContext, whenever that ends.
 func TestListsEndWithTheirContext(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -304,9 +304,9 @@ func TestListsEndWithTheirContext(t *testing.T) {
 	}
 }
 
-// TestAPullThatCannotBeSentLeavesNothing: each one that could not be sent left a
-// subscription behind, which the next connection would begin with: thousands in an
-// hour's outage.
+// TestAPullThatCannotBeSentLeavesNothing: each unsent pull once left a subscription
+// behind. The next connection would begin with all of them, thousands after an hour's
+// outage.
 func TestAPullThatCannotBeSentLeavesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{RetryWait: time.Millisecond, Timeout: time.Second})
@@ -335,8 +335,8 @@ func TestAPullThatCannotBeSentLeavesNothing(t *testing.T) {
 	must.Until(b.ctx, t, "the subscriptions of all pulls are gone", func() bool { return b.nc.NumSubscriptions() <= before })
 }
 
-// TestAClosedConnectionDoesNotPass: what was wrong when it was closed might pass by
-// waiting, and the connection does not come back.
+// TestAClosedConnectionDoesNotPass: a closed connection does not come back, even if the
+// fault for which it was closed would pass by waiting.
 func TestAClosedConnectionDoesNotPass(t *testing.T) {
 	t.Parallel()
 	if err := fmt.Errorf("%w: %w", nats.ErrConnectionClosed, nats.ErrTimeout); jobstream.Away(err) {

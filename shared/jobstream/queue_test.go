@@ -13,8 +13,9 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// TestTheIDOutlivesItsMessage is the trap that Requeue is made for: a message
-// that is acknowledged or deleted is remembered, and its id swallows the next.
+// TestTheIDOutlivesItsMessage shows the trap for which Requeue exists: the server
+// remembers a message that was acknowledged or deleted, and drops the next one with its
+// id.
 func TestTheIDOutlivesItsMessage(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -38,8 +39,8 @@ func TestTheIDOutlivesItsMessage(t *testing.T) {
 	}
 }
 
-// TestRequeueUnderItsOwnID: what was never queued goes in under its own id, so
-// that a producer that is about to publish it finds it there.
+// TestRequeueUnderItsOwnID: a job that was never queued is queued under its own id. So a
+// producer that is about to publish it finds it there.
 func TestRequeueUnderItsOwnID(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -52,7 +53,8 @@ func TestRequeueUnderItsOwnID(t *testing.T) {
 	}
 }
 
-// TestRequeueAtOnce: several that find the same message gone queue one.
+// TestRequeueAtOnce: several producers find the same message gone, and one message is
+// queued.
 func TestRequeueAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -77,7 +79,7 @@ func TestRequeueAtOnce(t *testing.T) {
 	}
 }
 
-// TestRequeueBesideALeftover: a message of an earlier replay is not the job's.
+// TestRequeueBesideALeftover: a message of an earlier replay does not count as the job's.
 func TestRequeueBesideALeftover(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -95,8 +97,8 @@ func TestRequeueBesideALeftover(t *testing.T) {
 	}
 }
 
-// TestStuck: a message is stuck when its deliveries are used up or the consumer
-// has passed it over, not while it is out, waits for its delay, or for its
+// TestStuck: a message is stuck when its deliveries are used up or the consumer has
+// passed it over. It is not stuck while it is delivered, delayed, or waiting for its
 // turn.
 func TestStuck(t *testing.T) {
 	t.Parallel()
@@ -138,7 +140,8 @@ func TestStuck(t *testing.T) {
 	if diff := cmp.Diff(map[string]uint64{"miner.job.r1.7": 1, "miner.job.r1.8": 1}, seen); diff != "" {
 		t.Errorf("deliveries (-want +got):\n%s", diff)
 	}
-	// Unstick again, as after a crash in between: there is a later message.
+	// Unstick runs again, as after a crash in between, when there is already a later
+	// message.
 	if err := b.bus.Queue.Unstick(b.ctx, list[0]); err != nil || b.messages() != 2 {
 		t.Errorf("unstuck twice: %v, the stream holds %d messages, want 2", err, b.messages())
 	}
@@ -150,8 +153,8 @@ func (b *bundle) stuckNow() []jobstream.Stuck {
 	return list
 }
 
-// TestRenew: a message that is out, or is kept back, is replaced by a copy that
-// anybody is given at once, from its first delivery on.
+// TestRenew: a copy replaces a message that is delivered or withheld. Any worker gets the
+// copy at once, with a count of deliveries that starts again.
 func TestRenew(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: time.Hour})
@@ -171,8 +174,7 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// TestHandOut: workers that wait tell that no job is to be had only if they would
-// be given one.
+// TestHandOut: waiting workers show that there is no job only if they would be given one.
 func TestHandOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: time.Hour, MaxDeliver: 7, MaxAckPending: 2})
@@ -230,9 +232,9 @@ func TestHandOut(t *testing.T) {
 	must.Receive(b.ctx, t, fetched, "the pull's end")
 }
 
-// TestOnly: a round that is served alone gets its own jobs, all of them and at
-// once: also those that were out when another round's turn came, and those that
-// were passed over then. What is out for another round does not come to it.
+// TestOnly: a round that is served alone gets all its own jobs at once. This includes
+// jobs that were delivered when another round's turn came, and jobs that were passed over
+// then. It gets no jobs of another round.
 func TestOnly(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: 300 * time.Millisecond})
@@ -247,7 +249,7 @@ func TestOnly(t *testing.T) {
 	}
 	only("r1")
 	b.publish(of("r1", 1), of("r1", 2))
-	if d := b.next(); d.Subject() != "miner.job.r1.1" { // out, and its holder dies
+	if d := b.next(); d.Subject() != "miner.job.r1.1" { // delivered, and its holder dies
 		t.Fatalf("got %s", d.Subject())
 	}
 	only("r2")
@@ -283,7 +285,7 @@ func TestOnly(t *testing.T) {
 	}
 	record := must.Get(job.Plan("r1", 3, "").Claimed(job.Claim{ID: "c", Sequence: d.Sequence(), Delivery: d.Number()}))(t)
 	must.Get(b.bus.Records.Plan(b.ctx, record))(t)
-	only("r1") // resumed after a crash: what was claimed counts on, or poison would never end
+	only("r1") // resumed after a crash: earlier claims still count, or poison would never end
 	for again := b.next(); ; again = b.next() {
 		if again.Subject() != d.Subject() {
 			continue
@@ -332,8 +334,8 @@ func TestMaintainersAreKept(t *testing.T) {
 	}
 }
 
-// TestStoredEvaluationsGoForward: an earlier round or revision changes nothing
-// that a later one has changed, dropped ones included.
+// TestStoredEvaluationsGoForward: an earlier round or revision does not change a value
+// that a later one has changed or dropped.
 func TestStoredEvaluationsGoForward(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

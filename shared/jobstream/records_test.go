@@ -22,7 +22,7 @@ func (b *bundle) plan(uids ...int) {
 	}
 }
 
-// change claims the record of uid anew, which is a change like any other.
+// change claims the record of uid again, as one example of a change.
 func (b *bundle) change(uid int) job.Record {
 	b.t.Helper()
 	r, revision, err := b.bus.Records.Load(b.ctx, "r1", uid)
@@ -50,8 +50,8 @@ func TestPlanOnce(t *testing.T) {
 	}
 }
 
-// TestSecondWriterConflicts: of two that have read the same revision one
-// writes, and the other is told.
+// TestSecondWriterConflicts: two writers have read the same revision. One writes, and the
+// other gets an error.
 func TestSecondWriterConflicts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -70,7 +70,7 @@ func TestSecondWriterConflicts(t *testing.T) {
 	}
 }
 
-// TestNoUpdateIsLost: many writers, each retrying its conflicts.
+// TestNoUpdateIsLost with many writers, each of which retries after a conflict.
 func TestNoUpdateIsLost(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -118,8 +118,8 @@ func TestDamagedRecord(t *testing.T) {
 			t.Errorf("%s: got %v, want a ValueError that names it", value, err)
 		}
 	}
-	// One that could not be read failed the list: the reconciler, the audit, the
-	// list of failed miners and every replay.
+	// One unreadable record once failed the list, and with it the reconciler, the audit,
+	// the list of failed miners and every replay.
 	must.Get(b.bus.Bucket(job.BucketRecords).PutString(b.ctx, "r1.abc", "{"))(t)
 	_, err := b.bus.Records.Plan(b.ctx, job.Plan("r1", 4, ""))
 	must.Do(t, err)
@@ -160,7 +160,7 @@ func TestRecordsOfARound(t *testing.T) {
 	}
 }
 
-// receive reads n records from a watch, by uid; a later one replaces.
+// receive reads n records from a watch, by uid. A later record replaces an earlier one.
 func (b *bundle) receive(records <-chan job.Record, until func(map[int]job.Record) bool) map[int]job.Record {
 	b.t.Helper()
 	got := map[int]job.Record{}
@@ -178,8 +178,8 @@ func (b *bundle) receive(records <-chan job.Record, until func(map[int]job.Recor
 	return got
 }
 
-// TestWatch: what is there comes first, then each change, of this round only;
-// the channel closes with its context.
+// TestWatch: existing records come first, then each change, of this round only. The
+// channel closes with its context.
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -203,8 +203,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestWatchOutlivesTheServer: a restart in mid-watch loses no later change,
-// and a record that cannot be read does not end the watch.
+// TestWatchOutlivesTheServer: a watch loses no change when the server restarts, and an
+// unreadable record does not end it.
 func TestWatchOutlivesTheServer(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

@@ -17,9 +17,9 @@ import (
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
-// TestAFaultOfNATSIsARefusal: a server that answers and confirms nothing refuses, with
-// its code, its remedy and one line in the log, to an idle process that checks, and to
-// who looks at an installation.
+// TestAFaultOfNATSIsARefusal: a server that answers and confirms nothing counts as
+// refusing. An idle process that checks it, and doctor, get its code and its remedy. The
+// log has one line.
 func TestAFaultOfNATSIsARefusal(t *testing.T) {
 	t.Parallel()
 	for name, fault := range jobstreamtest.Faults() {
@@ -58,7 +58,8 @@ func TestAFaultOfNATSIsARefusal(t *testing.T) {
 	}
 }
 
-// TestACheckRestores: a producer declares again what is gone, as with any other write.
+// TestACheckRestores: like any other write, a check makes a producer declare missing
+// streams again.
 func TestACheckRestores(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -68,8 +69,8 @@ func TestACheckRestores(t *testing.T) {
 	must.Get(b.js.Stream(b.ctx, "KV_"+job.BucketRecords))(t)
 }
 
-// TestACheckIsOfNoRound: what it writes is one small value of each bucket, however
-// often it is asked, and belongs to no round.
+// TestACheckIsOfNoRound: a check writes one small value to each bucket, under a key that
+// belongs to no round, however often it runs.
 func TestACheckIsOfNoRound(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -91,8 +92,8 @@ func TestACheckIsOfNoRound(t *testing.T) {
 	}
 }
 
-// TestNotConnectedSaysWhy: after the start a server that refuses this process is waited
-// for, and Check tells it from one that is away.
+// TestNotConnectedSaysWhy: after the start, a process waits for a server that refuses it.
+// Check tells such a server from one that is away.
 func TestNotConnectedSaysWhy(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{

@@ -18,9 +18,8 @@ import (
 )
 
 // TestAStreamThatIsGoneIsDeclaredAgain: somebody deletes a stream, a bucket or a
-// consumer. To whoever uses it, that looks like a server that is away, which would be
-// waited for until the end of days. Each operation declares it again and succeeds, or
-// finds nothing.
+// consumer. To its users that looks like a server that is away, for which they would wait
+// for ever. Each operation declares it again and succeeds, or finds nothing.
 func TestAStreamThatIsGoneIsDeclaredAgain(t *testing.T) {
 	t.Parallel()
 	stream := func(name string) func(context.Context, jetstream.JetStream) error {
@@ -98,7 +97,7 @@ func TestAStreamThatIsGoneIsDeclaredAgain(t *testing.T) {
 	}
 }
 
-// TestAConsumerThatIsGoneComesBackAsItWas: a worker that is pulling goes on, with the
+// TestAConsumerThatIsGoneComesBackAsItWas: a worker that is fetching continues, with the
 // lease that was in force.
 func TestAConsumerThatIsGoneComesBackAsItWas(t *testing.T) {
 	t.Parallel()
@@ -125,8 +124,8 @@ func TestAConsumerThatIsGoneComesBackAsItWas(t *testing.T) {
 	}
 }
 
-// TestNothingOfNewServersWasGone: the consumer of the advisories was declared when it
-// was first read, so the first producer on new servers said that it had lost it.
+// TestNothingOfNewServersWasGone: the consumer of the advisories is declared when it is
+// first read. So the first producer on new servers once reported it as lost.
 func TestNothingOfNewServersWasGone(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -157,9 +156,9 @@ func TestARoundIsHeldOnce(t *testing.T) {
 	hold(nil)
 }
 
-// TestAdvisoriesGoOn: the stream of the advisories is deleted while a producer reads
-// it; later ones are read all the same. The first producer of all said that their
-// consumer was gone, with all that it held.
+// TestAdvisoriesGoOn: the stream of the advisories is deleted while a producer reads it,
+// and later advisories are still read. The very first producer once reported their
+// consumer as lost with all it held.
 func TestAdvisoriesGoOn(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: 200 * time.Millisecond, MaxDeliver: 2, RetryWait: time.Millisecond})
@@ -208,8 +207,8 @@ func TestAdvisoriesGoOn(t *testing.T) {
 	must.Do(t, <-ended)
 }
 
-// TestWhatCannotBeDeclaredAgainIsSaid: in the place of a stream somebody has put
-// another. The operation ends with what is wrong.
+// TestWhatCannotBeDeclaredAgainIsSaid: somebody has put another stream in the place of
+// one. The operation ends with an error that names the difference.
 func TestWhatCannotBeDeclaredAgainIsSaid(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{RetryWait: time.Millisecond})
@@ -241,7 +240,7 @@ func TestAClosedConnectionSaysWhy(t *testing.T) {
 }
 
 // TestAWatchOutlivesItsBucket: the bucket of the records is deleted under a watch, and
-// made anew with other revisions; the watch shows what is written then.
+// made again with other revisions. The watch shows later changes.
 func TestAWatchOutlivesItsBucket(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{Timeout: 500 * time.Millisecond})
@@ -278,8 +277,8 @@ func TestAWatchOutlivesItsBucket(t *testing.T) {
 	}
 }
 
-// What a viewer does ends when a stream is gone, and says which: nobody but a producer
-// brings it back. It waits for a server that is away.
+// A viewer's operation ends when a stream is gone, and names the stream, because only a
+// producer brings it back. For a server that is away, it waits.
 func TestAViewerHearsOfAStreamThatIsGone(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience bounds every wait of a test: it is what a hanging test costs, not
-// what is measured.
+// patience bounds every wait of a test. It is the cost of a hanging test, and no
+// measurement.
 const patience = time.Minute
 
 var asOf = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -73,7 +73,7 @@ func (b *bundle) next() *jobstream.Delivery {
 	return jobstreamtest.Next(b.ctx, b.t, b.bus)
 }
 
-// messages is how many jobs the stream holds.
+// messages is the number of jobs in the stream.
 func (b *bundle) messages() uint64 {
 	b.t.Helper()
 	return jobstreamtest.Messages(b.ctx, b.t, b.js)

@@ -19,8 +19,8 @@ import (
 	"mirrorfleet/shared/signing/signingtest"
 )
 
-// All that an outcome is made of and that producers write is refused when it is not
-// what one of them signed, and can be put back then. Who has no key reads it all.
+// A value that an outcome is made of and that producers write is refused if its signature
+// does not match. It can then be put back. A process without a key reads all values.
 func TestWhatProducersSign(t *testing.T) {
 	t.Parallel()
 	signs, verifies := signingtest.Keys(t)
@@ -86,7 +86,7 @@ func TestWhatProducersSign(t *testing.T) {
 	}
 }
 
-// An outcome of several messages is verified before anything of it is read.
+// An outcome of several messages is verified before any part of it is read.
 func TestALargeOutcomeIsVerifiedFirst(t *testing.T) {
 	t.Parallel()
 	signs, verifies := signingtest.Keys(t)
@@ -111,8 +111,8 @@ func TestALargeOutcomeIsVerifiedFirst(t *testing.T) {
 	}
 }
 
-// An outcome that unpacks to more than an outcome may is damaged, and what it unpacks
-// to is read up to there and no further.
+// An outcome that unpacks to more than the allowed size is damaged. It is read up to that
+// size and no further.
 func TestAnOutcomeThatUnpacksToTooMuchIsDamaged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

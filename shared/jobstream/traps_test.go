@@ -11,15 +11,15 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// These tests hold what JetStream does where it surprises: the rest of the
-// product is built around it. One that fails after an upgrade of the server
-// says that a guard may go, or that another is needed.
+// These tests record surprising behaviour of JetStream. The rest of the product is built
+// around it. A failure after an upgrade of the server means that a guard can go, or that
+// another is needed.
 
 // trapLease is over soon.
 const trapLease = time.Second
 
-// handOver lets the first delivery's lease run out and returns it with the
-// second one, which somebody else has now.
+// handOver lets the first delivery's lease run out. It returns that delivery and the
+// second one, which another worker has now.
 func handOver(t *testing.T) (b *bundle, stale, current *jobstream.Delivery) {
 	t.Helper()
 	b = setup(t, jobstream.Config{AckWait: trapLease})
@@ -32,9 +32,9 @@ func handOver(t *testing.T) (b *bundle, stale, current *jobstream.Delivery) {
 	return b, stale, current
 }
 
-// TestTrapLateAck: the ack of a lease that has run out is taken, and removes
-// the message from under its holder. So only a job that has ended is
-// acknowledged: whoever comes late has lost the record before.
+// TestTrapLateAck: the server accepts the ack of a lease that has run out, and removes
+// the message from under its holder. So only a job that has ended is acknowledged: a late
+// worker has lost the record before.
 func TestTrapLateAck(t *testing.T) {
 	t.Parallel()
 	b, stale, current := handOver(t)
@@ -47,9 +47,8 @@ func TestTrapLateAck(t *testing.T) {
 	}
 }
 
-// TestTrapStaleNak: a nak of a lease that has run out ends the lease of
-// whoever has the message now. So a nak is sent once, and not past the local
-// deadline.
+// TestTrapStaleNak: a nak of a lease that has run out ends the lease of the message's
+// present holder. So a nak is sent once, and not after the local deadline.
 func TestTrapStaleNak(t *testing.T) {
 	t.Parallel()
 	b, stale, current := handOver(t)
@@ -62,9 +61,9 @@ func TestTrapStaleNak(t *testing.T) {
 	}
 }
 
-// TestTrapForeignHeartbeat: a heartbeat of a lease that has run out prolongs
-// the lease of whoever has the message now, dead or alive. So the heartbeats
-// of a term end at its deadline, which is looked at before each one.
+// TestTrapForeignHeartbeat: a heartbeat of a lease that has run out prolongs the lease of
+// the message's present holder, dead or alive. So the heartbeats of a term end at its
+// deadline, which is checked before each one.
 func TestTrapForeignHeartbeat(t *testing.T) {
 	t.Parallel()
 	b, stale, _ := handOver(t) // the second holder is dead: it says nothing
@@ -79,8 +78,8 @@ func TestTrapForeignHeartbeat(t *testing.T) {
 	}
 }
 
-// TestTrapBackOff: a consumer's BackOff takes the place of AckWait, so that a
-// lease is as long as its first step. So Open removes one that somebody set.
+// TestTrapBackOff: a consumer's BackOff replaces AckWait, so a lease is as long as its
+// first step. So Open removes a BackOff that somebody has set.
 func TestTrapBackOff(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: 10 * time.Minute})
@@ -98,10 +97,9 @@ func TestTrapBackOff(t *testing.T) {
 	}
 }
 
-// TestTrapDelayedNaksFillMaxAckPending: a message that waits for its nak's
-// delay counts as pending, so that enough of them stop all handing out. So
-// MaxAckPending is far above what a fleet has in hand and in waiting at once,
-// and the delays are short.
+// TestTrapDelayedNaksFillMaxAckPending: a message that waits for its nak's delay counts
+// as pending, so enough of them stop all deliveries. So MaxAckPending is far above the
+// number of jobs that a fleet holds or delays at once, and the delays are short.
 func TestTrapDelayedNaksFillMaxAckPending(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{MaxAckPending: 2})
@@ -118,8 +116,8 @@ func TestTrapDelayedNaksFillMaxAckPending(t *testing.T) {
 	}
 }
 
-// TestTrapMessageIDSwallowsAReplay: published again under its first id, a job
-// is confirmed and not queued. So a replay has an id of its own.
+// TestTrapMessageIDSwallowsAReplay: a job that is published again under its first id is
+// confirmed and not queued. So a replay has an id of its own.
 func TestTrapMessageIDSwallowsAReplay(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -138,9 +136,9 @@ func TestTrapMessageIDSwallowsAReplay(t *testing.T) {
 	}
 }
 
-// TestTrapExhaustedIsNotRevived: a message whose deliveries are used up is not
-// handed out again when MaxDeliver is raised. So such a job is buried, and a
-// replay is another message.
+// TestTrapExhaustedIsNotRevived: a message whose deliveries are used up is not delivered
+// again when MaxDeliver is raised. So such a job is buried, and its replay is another
+// message.
 func TestTrapExhaustedIsNotRevived(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{MaxDeliver: 2, AckWait: 150 * time.Millisecond})

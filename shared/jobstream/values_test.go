@@ -30,8 +30,7 @@ import (
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
-// noise is text that does not get shorter by compressing more than by a
-// quarter.
+// noise is text that compression shortens by a quarter at most.
 func noise(n int) string {
 	raw := make([]byte, n*3/4)
 	random := rand.NewChaCha8([32]byte{1})
@@ -47,7 +46,7 @@ func anEvaluation(text string) job.Evaluation {
 	}
 }
 
-// TestEvaluationsReadBack: also those that take more than one message.
+// TestEvaluationsReadBack, also those that take more than one message.
 func TestEvaluationsReadBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -68,8 +67,8 @@ func TestEvaluationsReadBack(t *testing.T) {
 	}
 }
 
-// TestOutcomesAreReadWhileTheyAreUnpacked: in one message or in many, the same
-// bytes as at once.
+// TestOutcomesAreReadWhileTheyAreUnpacked: an outcome in one message or in many gives the
+// same bytes as one that is read at once.
 func TestOutcomesAreReadWhileTheyAreUnpacked(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -101,8 +100,8 @@ func TestOutcomesAreReadWhileTheyAreUnpacked(t *testing.T) {
 	}
 }
 
-// TestDamagedValues: each is a ValueError that names its key, none is taken
-// for an evaluation, and none unpacks without bound.
+// TestDamagedValues: each gives a ValueError that names its key. None is taken for an
+// evaluation, and none unpacks without bound.
 func TestDamagedValues(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -137,9 +136,9 @@ func TestDamagedValues(t *testing.T) {
 	}
 }
 
-// TestValuesUnpackWithinTheirBound: a few kilobytes may unpack to any number of
-// gigabytes, with a head that says so or none. Such a value is refused before it takes
-// that memory, however well its content reads.
+// TestValuesUnpackWithinTheirBound: a few kilobytes may unpack to many gigabytes, with or
+// without a header that says so. Such a value is refused before it takes that memory,
+// even if its content is valid.
 func TestValuesUnpackWithinTheirBound(t *testing.T) { //nolint:paralleltest // it counts what the process allocates
 	b := setup(t, jobstream.Config{})
 	long := must.Get(json.Marshal(anEvaluation("x")))(t)
@@ -170,8 +169,8 @@ func TestValuesUnpackWithinTheirBound(t *testing.T) { //nolint:paralleltest // i
 	}
 }
 
-// TestShortMessagesAreRefused: a server that takes only short messages is refused with
-// both figures, at the start and after a reconnect; nothing is stored in part.
+// TestShortMessagesAreRefused: a server that takes only short messages is refused at the
+// start and after a reconnect, and the error has both sizes. Nothing is stored in part.
 func TestShortMessagesAreRefused(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -211,7 +210,7 @@ func TestShortMessagesAreRefused(t *testing.T) {
 	}
 }
 
-// TestSwappedPart: parts are checked against the whole's digest.
+// TestSwappedPart: the digest of the whole value checks its parts.
 func TestSwappedPart(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -233,7 +232,7 @@ func TestSwappedPart(t *testing.T) {
 	}
 }
 
-// TestManifestClaimsTheRound: the first one has it, of any length.
+// TestManifestClaimsTheRound: the first manifest counts, whatever its length.
 func TestManifestClaimsTheRound(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -267,7 +266,7 @@ func TestManifestClaimsTheRound(t *testing.T) {
 	}
 }
 
-// TestOutcomesStand: revisions are beside each other and never rewritten.
+// TestOutcomesStand: revisions are stored beside each other and never rewritten.
 func TestOutcomesStand(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

@@ -9,7 +9,7 @@ import (
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 )
 
-// TestOlder: three numbers count, and what was still to be released is older.
+// TestOlder compares three numbers. A version that was not yet released is older.
 func TestOlder(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[string]bool{
@@ -24,7 +24,7 @@ func TestOlder(t *testing.T) {
 }
 
 // TestAnOldServerIsRefused guards against streams on a server that loses confirmed
-// writes: the error names both versions, and nothing is declared.
+// writes. The error names both versions, and nothing is declared.
 func TestAnOldServerIsRefused(t *testing.T) {
 	t.Parallel()
 	address := jobstreamtest.Start(t).NATSURL()
