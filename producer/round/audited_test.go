@@ -11,9 +11,9 @@ import (
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
-// What does not fit in mid-round shows in the metrics, which is what the alert
-// looks at; the sides add up all the while. What was passing is gone from them
-// when the round has ended, as is everything when another goes on with it.
+// Discrepancies in mid-round show in the metrics, which the alert reads, and the parts
+// of the metrics always add up. Passing discrepancies are gone when the round has ended.
+// All are gone when another producer resumes the round.
 //
 //nolint:paralleltest // the meter provider is the process's
 func TestWhatDoesNotFitShowsInTheMetrics(t *testing.T) {

@@ -22,7 +22,7 @@ const (
 	allIssues  = `{"since":"1970-01-01T00:00:00.000Z","generated_at":"2026-06-01T12:00:00.000Z","issues":[%s]}`
 )
 
-// rows keeps what a client is told, anew with each try.
+// rows keeps the rows that a client reports, and begins again with each try.
 type rows struct {
 	tries  int
 	read   []scoring.IssueRow
@@ -41,8 +41,8 @@ func (r *rows) start() func(scoring.IssueRow, error) {
 	}
 }
 
-// Rows are read one by one; what makes no sense costs itself and is counted, and says
-// whose it is if it can.
+// Rows are read one by one. A row that makes no sense is skipped and counted, with its
+// author if that can be read.
 func TestAllIssues(t *testing.T) {
 	t.Parallel()
 	b := setup(t, say(http.StatusOK, fmt.Sprintf(allIssues, strings.Join([]string{
@@ -79,7 +79,7 @@ func TestAllIssues(t *testing.T) {
 	}
 }
 
-// An answer that is not what was asked for is none, whatever rows it had.
+// An answer of another kind than the expected one is no answer, whatever rows it has.
 func TestAllIssuesRefused(t *testing.T) {
 	t.Parallel()
 	whole := fmt.Sprintf(allIssues, `{`+minimalRow+`}`)
@@ -120,8 +120,8 @@ func TestAllIssuesRefused(t *testing.T) {
 	}
 }
 
-// A try that breaks off in the middle of the rows is followed by one that tells all of
-// them anew.
+// After a try that breaks off in the middle of the rows, the next one reports all of them
+// again.
 func TestAllIssuesTriedAgain(t *testing.T) {
 	t.Parallel()
 	whole := fmt.Sprintf(allIssues, `{`+minimalRow+`}`)
@@ -138,7 +138,7 @@ func TestAllIssuesTriedAgain(t *testing.T) {
 	b.metered(t, 2)
 }
 
-// A body of exactly the bound is taken, of one byte more not.
+// A body of exactly the bound is accepted, and one with a byte more is not.
 func TestAllIssuesBound(t *testing.T) {
 	t.Parallel()
 	whole := fmt.Sprintf(allIssues, `{`+minimalRow+`}`)
@@ -151,8 +151,8 @@ func TestAllIssuesBound(t *testing.T) {
 	}
 }
 
-// Whatever comes, nothing panics; what is no JSON is refused, and beside a valid row
-// any other is read or reported.
+// No input panics. Input that is not JSON is refused. Beside a valid row, any other row
+// is read or reported.
 func FuzzAllIssues(f *testing.F) {
 	for _, item := range hostile {
 		f.Add([]byte(item))

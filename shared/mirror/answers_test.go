@@ -27,8 +27,7 @@ func at(month time.Month, day, hour, minute, second int) time.Time {
 	return time.Date(2026, month, day, hour, minute, second, 0, time.UTC)
 }
 
-// Answers such as the mirror gives, every field of them, one item of each
-// malformed.
+// These answers have every field of the mirror's, and one malformed item of each kind.
 func TestAnswersAreRead(t *testing.T) {
 	t.Parallel()
 	fortyOne := 41

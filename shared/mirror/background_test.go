@@ -11,8 +11,8 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// stalled is a meter whose permits do not come before they are let, and that tells when
-// somebody waits for one.
+// stalled is a meter that holds its permits back until it is told to let them go. It
+// signals when a request waits for one.
 func stalled() (m *meter, waiting chan struct{}, let func()) {
 	waiting, open := make(chan struct{}, 100), make(chan struct{})
 	return &meter{permit: func(ctx context.Context, _ int64) (time.Time, error) {
@@ -26,8 +26,8 @@ func stalled() (m *meter, waiting chan struct{}, let func()) {
 	}}, waiting, func() { close(open) }
 }
 
-// TestTheBackgroundHoldsNobodyUp: while its requests wait for their permits, as many as
-// there may be, those of the client have their places and connections.
+// TestTheBackgroundHoldsNobodyUp: while as many requests of the background as possible
+// wait for permits, the client's requests still have their places and connections.
 func TestTheBackgroundHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	const size = 2
@@ -60,8 +60,8 @@ func TestTheBackgroundHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// TestTheBackgroundLeavesProbesToOthers: it waits by a breaker that others have opened,
-// and its probe keeps nobody waiting; where nobody else asks it makes one itself.
+// TestTheBackgroundLeavesProbesToOthers: it waits for a breaker that others have opened,
+// and its probe holds nobody up. If nobody else asks, it sends a probe itself.
 func TestTheBackgroundLeavesProbesToOthers(t *testing.T) {
 	t.Parallel()
 	var s switched
@@ -92,7 +92,8 @@ func TestTheBackgroundLeavesProbesToOthers(t *testing.T) {
 	}
 }
 
-// TestTheBackgroundsLifeIsTheClients: its meter is told of a cool-down, and Close ends both.
+// TestTheBackgroundsLifeIsTheClients: its meter hears of a cool-down, and Close ends
+// both.
 func TestTheBackgroundsLifeIsTheClients(t *testing.T) {
 	t.Parallel()
 	b := setup(t, then(say(http.StatusOK, emptyFiles), say(http.StatusTooManyRequests, "")))

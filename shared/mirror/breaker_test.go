@@ -14,14 +14,14 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// breaking makes the breaker open at the third failure across two paths.
+// breaking makes the breaker open at the third failure, across two paths.
 func breaking(c *mirror.Config) {
 	c.BreakAfter = 3
 	c.BreakAcross = 2
 	c.BreakFor = 20 * time.Millisecond
 }
 
-// switched answers by broken until it is mended.
+// switched answers by broken until the mirror is mended.
 type switched struct{ mended atomic.Bool }
 
 func (s *switched) handle(broken http.HandlerFunc) http.HandlerFunc {
@@ -69,7 +69,7 @@ func TestAnOpenBreakerHoldsCallsAndLetsThemGoOn(t *testing.T) {
 	}
 }
 
-// Whoever waits for the breaker can say why, and for how long.
+// A call that waits for the breaker can say why, and for how long.
 func TestABreakerSaysWhyItIsOpen(t *testing.T) {
 	t.Parallel()
 	var s switched
@@ -84,7 +84,7 @@ func TestABreakerSaysWhyItIsOpen(t *testing.T) {
 	}
 }
 
-// While it is open a call that waits sends nothing, and ends with its context.
+// While the breaker is open, a waiting call sends nothing, and ends with its context.
 func TestWaitingForTheBreakerEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	b := setup(t, say(500, ""), breaking, func(c *mirror.Config) { c.BreakFor = time.Hour })
@@ -107,7 +107,7 @@ func TestWaitingForTheBreakerEndsWithTheContext(t *testing.T) {
 	b.metered(t, 9)
 }
 
-// What says nothing of the mirror's health opens nothing.
+// Results that say nothing about the mirror's health do not open the breaker.
 func TestWhatDoesNotOpenTheBreaker(t *testing.T) {
 	t.Parallel()
 	for name, handle := range map[string]http.HandlerFunc{
@@ -140,8 +140,8 @@ func TestWhatDoesNotOpenTheBreaker(t *testing.T) {
 	})
 }
 
-// One miner whose list always fails stops nobody: not among others that
-// succeed, and not alone, when it is the last one of a round.
+// A miner whose list always fails stops no other: neither among miners that succeed, nor
+// when it is the last one of a round.
 func TestOneFailingListDoesNotOpenTheBreaker(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(w http.ResponseWriter, r *http.Request) {
@@ -168,8 +168,8 @@ func TestOneFailingListDoesNotOpenTheBreaker(t *testing.T) {
 	}
 }
 
-// The probe of a half-open breaker may be given up by its job: the next call
-// becomes the probe. Were the first one's turn lost, all would wait for ever.
+// A job may give up the probe of a half-open breaker. Then the next call becomes the
+// probe. If that turn were lost, all calls would wait for ever.
 func TestAProbeThatIsGivenUpMakesWay(t *testing.T) {
 	t.Parallel()
 	var s switched
@@ -204,7 +204,7 @@ func TestAProbeThatIsGivenUpMakesWay(t *testing.T) {
 	}
 }
 
-// A failed probe opens the breaker again, and throttled ones make way.
+// A failed probe opens the breaker again. A throttled probe makes way for another.
 func TestProbesThatFail(t *testing.T) {
 	t.Parallel()
 	b := setup(t, then(say(http.StatusOK, emptyFiles),

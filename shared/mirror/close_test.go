@@ -12,8 +12,8 @@ import (
 	"mirrorfleet/shared/mirror"
 )
 
-// A client that is handed to others is used by them, over the connection it
-// already has, and stays open until whoever made it closes it.
+// A client that is handed to others is used over its existing connection. It stays open
+// until its maker closes it.
 func TestAHandedInClientIsUsedAndItsMakerClosesIt(t *testing.T) {
 	t.Parallel()
 	b := setup(t, say(http.StatusOK, `{"github_id":"7","repo_full_name":"a/b","pr_number":1}`))
@@ -51,8 +51,7 @@ func TestAHandedInClientIsUsedAndItsMakerClosesIt(t *testing.T) {
 	}
 }
 
-// Close ends what is under way wherever it waits: for the mirror, for a permit,
-// for a place.
+// Close ends every request, whether it waits for the mirror, for a permit or for a place.
 func TestCloseEndsCallsUnderWay(t *testing.T) {
 	t.Parallel()
 	arrived := make(chan string, 3)
@@ -73,7 +72,7 @@ func TestCloseEndsCallsUnderWay(t *testing.T) {
 		go func() { failed <- b.client.Health(t.Context()) }()
 		<-arrived
 	}
-	go func() { failed <- b.client.Health(t.Context()) }() // finds no place, or the client closed: the same
+	go func() { failed <- b.client.Health(t.Context()) }() // there is no place, or the client is closed: the result is the same
 	b.client.Close()
 	for range 3 {
 		if err := <-failed; !errors.Is(err, mirror.ErrClosed) || errors.Is(err, mirror.ErrUnavailable) {

@@ -16,15 +16,15 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// throttle is an answer as Cloudflare gives it.
+// throttle is an answer in Cloudflare's form.
 func throttle(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Retry-After", "1")
 	w.Header().Set("Cf-Ray", "8f0a1b2c3d4e5f60-FRA")
 	w.WriteHeader(http.StatusTooManyRequests)
 }
 
-// Several requests that are under way hear the same 429: each is told to the
-// limiter, and one line of the log says what was seen.
+// Several concurrent requests get the same 429. Each is reported to the limiter, and one
+// log line says what was seen.
 func TestACoolDownIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	const calls = 5
@@ -65,8 +65,8 @@ func TestACoolDownIsLoggedOnce(t *testing.T) {
 	}
 }
 
-// A cool-down fails no request: the one that heard the 429 has its further tries,
-// and the others wait. Afterwards there is no herd: permits come one by one.
+// A cool-down fails no request. The request with the 429 keeps its further tries, and the
+// others wait. Afterwards permits come one by one, without a herd.
 func TestACoolDownFailsNoRequest(t *testing.T) {
 	t.Parallel()
 	store := miniredis.RunT(t)

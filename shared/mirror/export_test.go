@@ -10,10 +10,10 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// Backoff and RetryAfter are pure; a test of them needs no clock.
+// Backoff and RetryAfter are pure, so a test of them needs no clock.
 func Backoff(c Config, n int, random float64) time.Duration { return c.backoff(n, random) }
 
-// RetryAfter is what a header asks for at an instant.
+// RetryAfter is the pause that a header demands at an instant.
 func RetryAfter(value string, now time.Time) (time.Duration, bool) {
 	return retryAfter(http.Header{"Retry-After": {value}}, now)
 }
@@ -41,13 +41,12 @@ func DecodeMaintainers(data []byte) (Answer[scoring.Maintainer], error) {
 	return decodeMaintainers(data, "a/b")
 }
 
-// Trust makes a client that has not been used yet trust other roots than the
-// system's.
+// Trust makes an unused client trust other roots than the system's.
 func Trust(c *Client, roots *x509.CertPool) {
 	c.metered.transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 }
 
-// WithoutHTTP2 makes a client that has not been used yet speak HTTP/1.1 alone.
+// WithoutHTTP2 makes an unused client speak only HTTP/1.1.
 func WithoutHTTP2(c *Client) { c.metered.transport.ForceAttemptHTTP2 = false }
 
 // DecodeAllIssues reads the answer on all issues.

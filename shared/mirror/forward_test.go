@@ -13,7 +13,7 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// forward passes on a request for health.
+// forward passes on a request for the mirror's health.
 func forward(t *testing.T, b *bundle, body io.Reader) (*http.Response, int, error) {
 	t.Helper()
 	request := must.Get(http.NewRequestWithContext(t.Context(), http.MethodPost, b.server.URL+"/api/v1/health", body))(t)
@@ -24,8 +24,8 @@ func forward(t *testing.T, b *bundle, body io.Reader) (*http.Response, int, erro
 	return response, permitted, err
 }
 
-// What is passed on has the client's tries, and its answer as it came; whoever closes
-// the body gives the place back.
+// A forwarded request has the client's tries, and its answer comes unchanged. Closing the
+// body gives the place back.
 func TestForwardPassesOnWhatCame(t *testing.T) {
 	t.Parallel()
 	b := setup(t, then(say(http.StatusOK, `{"a":1}`), say(http.StatusBadGateway, "")), func(c *mirror.Config) { c.PoolSize = 1 })
@@ -48,7 +48,8 @@ func TestForwardPassesOnWhatCame(t *testing.T) {
 	}
 }
 
-// Requests that fail open the breaker as all do, and what is passed on waits for it.
+// Forwarded requests that fail open the breaker as all others do. While it is open, they
+// wait for it.
 func TestForwardIsUnderTheBreaker(t *testing.T) {
 	t.Parallel()
 	b := setup(t, say(http.StatusBadGateway, ""), func(c *mirror.Config) {
@@ -73,7 +74,8 @@ func TestForwardIsUnderTheBreaker(t *testing.T) {
 	}
 }
 
-// What cannot be passed on is refused before a permit; Close ends what is under way.
+// A request that cannot be forwarded is refused before it takes a permit. Close ends
+// forwarded requests.
 func TestForwardRefuses(t *testing.T) {
 	t.Parallel()
 	b := setup(t, say(http.StatusOK, `{}`))

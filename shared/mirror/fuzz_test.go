@@ -9,7 +9,7 @@ import (
 	"mirrorfleet/shared/mirror"
 )
 
-// hostile are items that others have tripped over.
+// hostile are items that have broken other parsers.
 var hostile = []string{
 	``, `null`, `5`, `"x"`, `[]`, `{}`, `[[[[]]]]`, `{"a":{"b":[{"c":"}]\"\\"}]}}`, `"\\"`, `"\\\""`, `{"\u0066ilename":"x"}`, ` { } `,
 	`{"repo_full_name":null,"pr_number":[],"labels":[{}],"linked_issues":[null]}`,
@@ -17,9 +17,9 @@ var hostile = []string{
 	`{"filename":"\ud800","status":"\u0000","additions":1e400}`, `"` + "\xff\xf0\x9f" + `"`, `{"github_id":true,"association":[]}`,
 }
 
-// beside fuzzes one item next to a valid one: whatever it is, the valid one is
-// read, the other one is read or reported, and nothing panics. What is no JSON
-// fails the answer, and only that does.
+// beside fuzzes one item next to a valid one. The valid one is always read, the other one
+// is read or reported, and nothing panics. Only input that is not JSON fails the whole
+// answer.
 func beside(f *testing.F, before, valid, after string, decode func([]byte) (items, malformed int, last bool, err error)) {
 	f.Helper()
 	for _, item := range hostile {
@@ -80,8 +80,8 @@ func FuzzMaintainers(f *testing.F) {
 	})
 }
 
-// FuzzTexts compares the texts of a file with encoding/json's, where the two
-// promise the same: in valid UTF-8.
+// FuzzTexts compares the texts of a file with those of encoding/json, for valid UTF-8,
+// where both promise the same.
 func FuzzTexts(f *testing.F) {
 	for _, text := range []string{`""`, `"\ud83d\ude00\ud800x\udc00\\\"\/\b\f\n\r\t\u00e9"`, `"é\n€"`, `"\\\\\""`} {
 		f.Add([]byte(text))
@@ -98,8 +98,8 @@ func FuzzTexts(f *testing.F) {
 	})
 }
 
-// FuzzInstant: a date is within Python's years, to the microsecond, and what
-// Go writes of it is read as the same.
+// FuzzInstant: a date is within Python's years, to the microsecond. Go writes it as a
+// text that reads back as the same date.
 func FuzzInstant(f *testing.F) {
 	for _, s := range []string{"2024-01-15T10:30:00Z", "20240115 103000,5+05:30:15", "2024-01-15", "9999-12-31T23:59:59-01:00", "2024-01-15é10", "Z", "-", "+"} {
 		f.Add(s)

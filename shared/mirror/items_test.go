@@ -12,7 +12,7 @@ import (
 	"mirrorfleet/shared/scoring/tokens"
 )
 
-// minimal items: what the validator takes with nothing more.
+// The minimal items: the validator accepts them without any other field.
 const (
 	minimalPull  = `"repo_full_name":"a/b","pr_number":1,"state":"OPEN","author_github_id":7,"created_at":"2026-01-02T03:04:05Z"`
 	minimalIssue = `"repo_full_name":"a/b","issue_number":1,"state":"OPEN"`
@@ -21,8 +21,8 @@ const (
 	linkedIssue  = `"number":1,"state":"CLOSED"`
 )
 
-// onePull decodes a list of one pull request: the minimal one, and more. A
-// field that is given again replaces the first.
+// onePull decodes a list of one pull request: the minimal one with more fields. A
+// repeated field replaces the first.
 func onePull(t *testing.T, more string) (pr scoring.PullRequest, malformed string) {
 	t.Helper()
 	answer, err := mirror.DecodePullRequests([]byte(`{"github_id":"7","pull_requests":[{` + minimalPull + comma(more) + `}]}`))
@@ -61,9 +61,9 @@ func one[T any](t *testing.T, answer mirror.Answer[T], err error) (item T, malfo
 	return answer.Items[0], ""
 }
 
-// Which items the validator drops and which it takes: found out by giving it
-// every field deleted and replaced by values of every type, 3,228 items. The
-// two that it takes and this client does not are marked.
+// These are the items that the validator drops, and those that it accepts. They were
+// found by giving it every field deleted, and replaced by values of every type: 3,228
+// items. The two items that it accepts and this client does not are marked.
 func TestWhatIsMalformed(t *testing.T) {
 	t.Parallel()
 	pull := func(more string) string { _, m := onePull(t, more); return m }
@@ -213,8 +213,8 @@ func TestWhatOddValuesBecome(t *testing.T) {
 	}
 }
 
-// A solving pull request without a base is of an older mirror, and one whose base
-// has no name went to no branch that counts: the two must stay apart.
+// A solving pull request without a base comes from an older mirror. One whose base has no
+// name went to no branch that counts. The two must stay apart.
 func TestTheBaseOfASolver(t *testing.T) {
 	t.Parallel()
 	for more, want := range map[string]*string{
@@ -233,8 +233,8 @@ func TestTheBaseOfASolver(t *testing.T) {
 	}
 }
 
-// A solving pull request whose number is none is one that nothing can be had of:
-// its issue counts all the same.
+// A solving pull request whose number is not a number can never be fetched. Its issue
+// still counts.
 func TestTheNumberOfASolver(t *testing.T) {
 	t.Parallel()
 	for number, want := range map[string]int{`7`: 7, `"7"`: 7, `7.0`: 7, `0`: 0, `null`: -1, `"x"`: -1, `1.5`: -1, `true`: -1, `[]`: -1} {
@@ -250,8 +250,8 @@ func TestTheNumberOfASolver(t *testing.T) {
 	}
 }
 
-// A merge into a branch that cannot be compared with the default one is
-// malformed; of others nobody compares it.
+// A merge into a branch that cannot be compared with the default one is malformed. For
+// other states nothing compares the branch.
 func TestDefaultBranchesThatAreNone(t *testing.T) {
 	t.Parallel()
 	for _, state := range []string{"MERGED", "OPEN"} {
@@ -264,8 +264,8 @@ func TestDefaultBranchesThatAreNone(t *testing.T) {
 	}
 }
 
-// A merge is compared by its logins: one whose logins are none is malformed. Of
-// an open pull request nobody compares them.
+// A merge is compared by its logins, so one with unusable logins is malformed. For an
+// open pull request nothing compares them.
 func TestLoginsThatCannotBeCompared(t *testing.T) {
 	t.Parallel()
 	for more, bad := range map[string]bool{
@@ -287,7 +287,7 @@ func TestLoginsThatCannotBeCompared(t *testing.T) {
 	}
 }
 
-// What is wrong with the answer itself fails all of it.
+// A fault of the answer itself fails all of it.
 func TestAnswersThatAreNone(t *testing.T) {
 	t.Parallel()
 	pulls := func(s string) error { _, err := mirror.DecodePullRequests([]byte(s)); return err }
@@ -325,7 +325,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 	}
 }
 
-// Dates as the validator's parser takes them.
+// These dates are read as the validator's parser reads them.
 func TestInstants(t *testing.T) {
 	t.Parallel()
 	const form = "2006-01-02T15:04:05.000000"
@@ -335,7 +335,7 @@ func TestInstants(t *testing.T) {
 		"2024-01-15T10": "2024-01-15T10:00:00.000000", "2024-01-15T10:30:00.1234567Z": "2024-01-15T10:30:00.123456", "2024-02-29T23:59:59.999999Z": "2024-02-29T23:59:59.999999",
 		"2024-01-15T10:30:00+05:30:15": "2024-01-15T04:59:45.000000", "2024-01-15é10:30": "2024-01-15T10:30:00.000000", "\t2024-01-15T10:30:00\n": "2024-01-15T10:30:00.000000",
 		"0001-01-01T00:00:00Z": "0001-01-01T00:00:00.000000",
-		// None.
+		// These are no dates.
 		"": "", "2024": "", "2024-1-5": "", "2024-13-01": "", "2023-02-29": "", "0000-01-01": "", "2024-01-15T": "", "2024-01-15T24:00:00Z": "",
 		"2024-01-15T10:30:60Z": "", "2024-01-15T5:04:05Z": "", "2024-01-15T10:30:00+24:00": "", "2024-01-15T10:30:00z": "", "2024-01-15T10:3000": "",
 		"2024-01-15T10:30:00+-1:00": "", "0001-01-01T00:00:00+01:00": "", "9999-12-31T23:59:59-01:00": "", "2024-W03-1": "",

@@ -17,7 +17,7 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// told says when a cool-down has been written.
+// told signals when a cool-down has been written.
 type told struct {
 	*ratelimit.Limiter
 
@@ -29,14 +29,14 @@ func (m told) CoolDown(ctx context.Context, d time.Duration) error {
 	return m.Limiter.CoolDown(ctx, d)
 }
 
-// The fleet's own limiter meters the client: each request has one of its
-// permits, and a 429 stops the egress in Redis, for every process.
+// The fleet's own limiter meters the client. Each request has one of its permits, and a
+// 429 stops the egress in Redis, for every process.
 func TestWithTheFleetsLimiter(t *testing.T) {
 	t.Parallel()
 	store := miniredis.RunT(t)
 	rdb := redis.NewClient(&redis.Options{Addr: store.Addr(), ContextTimeoutEnabled: true, MaxRetries: -1})
 	t.Cleanup(func() { rdb.Close() })
-	// So wide a limit that no wait is longer than a moment.
+	// The limit is so wide that no wait is longer than a moment.
 	limiter := must.Get(ratelimit.New(ratelimit.Config{
 		Egress: "test", Limit: 5000, Window: time.Second, Horizon: 250 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 	}, rdb))(t)
@@ -62,7 +62,7 @@ func TestWithTheFleetsLimiter(t *testing.T) {
 		t.Errorf("the limiter granted %d, want at least the %d that were taken", state.Granted, stats.Permits+stats.Late)
 	}
 
-	// A job hears 429: the next permit is minutes away, for all.
+	// A job gets a 429. The next permit is minutes away, for all.
 	b = setup(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "500")
 		w.WriteHeader(http.StatusTooManyRequests)

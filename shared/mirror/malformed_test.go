@@ -16,7 +16,7 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// An answer of nothing but rubbish costs a bounded report.
+// An answer of nothing but rubbish gives a report of bounded size.
 func TestVeryManyMalformedItems(t *testing.T) {
 	t.Parallel()
 	answer := must.Get(mirror.DecodeMaintainers([]byte(`{"repo_full_name":"a/b","maintainers":[` + strings.Repeat("1,", 5000) +
@@ -29,8 +29,8 @@ func TestVeryManyMalformedItems(t *testing.T) {
 	}
 }
 
-// A page ends where it was asked to: what is beyond costs no memory, passes for no
-// item of the list, and is counted.
+// A page ends after the requested number of items. Further ones cost no memory, are not
+// in the list, and are counted.
 func TestAPageIsCutWhereItWasAskedTo(t *testing.T) {
 	t.Parallel()
 	const asked = 200
@@ -76,7 +76,7 @@ func TestAPageIsCutWhereItWasAskedTo(t *testing.T) {
 			t.Errorf("pages of %d and %d: the first one ends with %d, want %d", c.first, c.page, last, min(c.first, asked))
 		}
 	}
-	// Lists of which nobody asks for a part are whole.
+	// Lists that are not requested in pages are read whole.
 	files := make([]string, 300)
 	for i := range files {
 		files[i] = `{` + minimalFile + `}`
@@ -87,7 +87,7 @@ func TestAPageIsCutWhereItWasAskedTo(t *testing.T) {
 	}
 }
 
-// A name is fit for a line of a log, whoever chose it.
+// A name is fit for a line of a log, whoever has chosen it.
 func TestNamesOfMalformedItemsAreBounded(t *testing.T) {
 	t.Parallel()
 	const maxRunes = 200

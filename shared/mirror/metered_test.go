@@ -14,8 +14,8 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// Every sending has a permit: redirects and retries too, and a late permit is
-// thrown away for another.
+// Every sending has a permit, including redirects and retries. A late permit is thrown
+// away for another.
 func TestPermitsAreRequests(t *testing.T) {
 	t.Parallel()
 	redirect := func(w http.ResponseWriter, r *http.Request) {
@@ -80,8 +80,8 @@ func TestNothingIsSentWithoutAPermit(t *testing.T) {
 	}
 }
 
-// A place is given back by whatever ends a request: with one place, each
-// leftover would stop the next call for ever.
+// Every end of a request gives its place back. With one place, a leftover would stop the
+// next call for ever.
 func TestPlacesAreGivenBack(t *testing.T) {
 	t.Parallel()
 	away := func(w http.ResponseWriter, r *http.Request) {
@@ -211,8 +211,8 @@ func TestRedirectsThatAreNotFollowed(t *testing.T) {
 	})
 }
 
-// 64 calls at once make no more connections than the pool has places, and
-// calls one after another make one.
+// 64 calls at once make no more connections than the pool has places. Calls one after
+// another make one connection.
 func TestConnections(t *testing.T) {
 	t.Parallel()
 	const size, calls = 4, 64
@@ -231,7 +231,7 @@ func TestConnections(t *testing.T) {
 				close(full)
 			}
 		}
-		<-full // until as many are under way as may be
+		<-full // until as many requests are under way as are allowed
 		say(http.StatusOK, emptyFiles)(w, r)
 	}, func(c *mirror.Config) { c.PoolSize = size })
 	var group sync.WaitGroup

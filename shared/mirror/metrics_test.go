@@ -14,8 +14,8 @@ import (
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
-// The breaker of a real client shows in the metrics: closed from the start,
-// open after its failures, closed again after an answer; and each 429 counts.
+// The metrics show the breaker of a real client: closed at the start, open after
+// failures, closed again after an answer. Each 429 counts.
 func TestTheBreakerAndThrottlingShowInTheMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is the process's
 	reader := telemetrytest.Meter(t)
 	var s switched

@@ -11,8 +11,8 @@ import (
 	"mirrorfleet/shared/mirror"
 )
 
-// TestProbeAsksOnce: whatever the answer is, there is one request under one
-// permit, and the answer is told as it is.
+// TestProbeAsksOnce: there is one request under one permit, whatever the answer. The
+// answer is reported as it is.
 func TestProbeAsksOnce(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -57,8 +57,8 @@ func TestProbeAsksOnce(t *testing.T) {
 	}
 }
 
-// TestProbeSaysWhyThereIsNoAnswer: nobody listens, no permit comes, or the
-// client is closed; nothing is sent.
+// TestProbeSaysWhyThereIsNoAnswer: no server listens, no permit comes, or the client is
+// closed. Nothing is sent.
 func TestProbeSaysWhyThereIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(http.ResponseWriter, *http.Request) {})
@@ -81,7 +81,7 @@ func TestProbeSaysWhyThereIsNoAnswer(t *testing.T) {
 	}
 }
 
-// TestProbeTellsTLS: version, protocol and the certificate's end.
+// TestProbeTellsTLS: it reports version, protocol, and the end of the certificate.
 func TestProbeTellsTLS(t *testing.T) {
 	t.Parallel()
 	s := setupSecure(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{}`) })

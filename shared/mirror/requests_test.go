@@ -90,7 +90,7 @@ func TestRequestsAreAsDescribed(t *testing.T) {
 	}
 }
 
-// One request may name 200 repositories; more go into several, in order.
+// One request may name 200 repositories. More go into several requests, in order.
 func TestManyRepositoriesAreAskedForInParts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, say(http.StatusOK, emptyPulls))
@@ -243,8 +243,8 @@ func TestAListThatDoesNotEndIsRefused(t *testing.T) {
 	}
 }
 
-// A cursor that is no text must not pass for the last page: what follows would
-// be lost in silence.
+// A cursor that is not a text must not count as the end of the list: the following pages
+// would be lost silently.
 func TestACursorThatIsNoTextFailsTheList(t *testing.T) {
 	t.Parallel()
 	b := setup(t, say(http.StatusOK, `{"github_id":"7","issues":[],"next_cursor":5}`))
@@ -284,7 +284,7 @@ func TestAnswersHaveACap(t *testing.T) {
 	}
 }
 
-// An answer that grows when it is unpacked is capped as it is unpacked.
+// The bound of an answer counts unpacked bytes, while they are unpacked.
 func TestPackedAnswersAreReadAndCapped(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -300,8 +300,8 @@ func TestPackedAnswersAreReadAndCapped(t *testing.T) {
 	}
 }
 
-// An answer came when the mirror's own clock says so; without one, when it was
-// read.
+// The instant of an answer is by the mirror's own clock. Without its date, it is the
+// instant of reading.
 func TestWhenFilesCame(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

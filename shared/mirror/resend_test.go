@@ -24,14 +24,14 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// stale serves each connection one answer, keeps it alive by its header, and
-// closes it when the next request has come in, without an answer: what happens
-// when the mirror's idle time-out and a request meet.
+// stale gives each connection one answer and keeps it alive by its header. It closes the
+// connection without an answer when the next request has come in. This happens when the
+// mirror's idle time-out and a request meet.
 type stale struct {
 	listener net.Listener
 	requests atomic.Int64
 	group    sync.WaitGroup
-	// first holds the first answers back until so many are asked for, each on a
+	// first holds the first answers back until so many are requested, each on a
 	// connection of its own.
 	first sync.WaitGroup
 	left  atomic.Int64
@@ -77,28 +77,28 @@ func (s *stale) one(conn net.Conn) {
 	}
 }
 
-// getIssues asks with a GET, which net/http sends again by itself.
+// getIssues sends a GET, which net/http repeats by itself.
 func getIssues(ctx context.Context, c *mirror.Client) error {
 	_, err := c.OpenIssues(ctx, "7")
 	return err
 }
 
-// postPulls asks with a POST.
+// postPulls sends a POST.
 func postPulls(ctx context.Context, c *mirror.Client) error {
 	_, err := c.Pulls(ctx, "7", windows)
 	return err
 }
 
-// net/http sends a GET again by itself when a kept-alive connection closes under
-// it, as often as it has such connections: each sending takes a permit of its own.
-// A POST is not sent again so: the client's own try takes the permit.
+// net/http repeats a GET by itself when a kept-alive connection closes under it, as often
+// as it has such connections. Each sending takes a permit of its own. It does not repeat
+// a POST: the client's own try takes the permit.
 func TestWhatNetHTTPSendsAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		ask  func(context.Context, *mirror.Client) error
 		kept int // connections that are kept alive, and close under the next request
-		// minimum and maximum are how often net/http sends again: how many connections
-		// of a pool are back in it by then is not ours to say.
+		// minimum and maximum are how often net/http repeats the request. They differ
+		// because it is open how many connections are back in the pool by then.
 		minimum, maximum int64
 	}{
 		"GET":                    {getIssues, 1, 1, 1},
@@ -130,8 +130,8 @@ func TestWhatNetHTTPSendsAgain(t *testing.T) {
 	}
 }
 
-// Without a permit what net/http would send again does not leave, whatever keeps
-// the permit from coming.
+// Without a permit, a request that net/http would repeat is not sent, whatever withholds
+// the permit.
 func TestNothingIsSentAgainWithoutAPermit(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]func(context.CancelFunc, context.Context) error{
@@ -166,8 +166,8 @@ func TestNothingIsSentAgainWithoutAPermit(t *testing.T) {
 	}
 }
 
-// refusing serves HTTP/2 and lets the first streams of a connection down in one
-// way or another; it counts every request that comes in.
+// refusing serves HTTP/2 and rejects the first streams of a connection in one of several
+// ways. It counts every request that comes in.
 type refusing struct {
 	url      string
 	pool     *x509.CertPool
@@ -248,8 +248,8 @@ func (s *refusing) answer(framer *http2.Framer, stream uint32) {
 	_ = framer.WriteData(stream, true, []byte(emptyPulls))
 }
 
-// Over HTTP/2 net/http sends again what the server refused or did not get to, a
-// POST too: each with a permit of its own.
+// Over HTTP/2 net/http repeats a request that the server refused or did not reach, even a
+// POST. Each sending has a permit of its own.
 func TestWhatNetHTTPSendsAgainOverHTTP2(t *testing.T) {
 	t.Parallel()
 	for name, letDown := range map[string]func(*http2.Framer, uint32) bool{

@@ -18,7 +18,7 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// secure is a mirror over TLS, with HTTP/2 offered, and clients that trust it.
+// secure is a mirror over TLS that offers HTTP/2, and clients that trust it.
 type secure struct {
 	*bundle
 
@@ -27,8 +27,8 @@ type secure struct {
 	http2    atomic.Int64
 }
 
-// holding is a listener whose connections wait for free before they read
-// anything: the handshake takes as long.
+// holding is a listener whose connections wait for free before they read anything, so
+// that a handshake takes as long.
 type holding struct {
 	net.Listener
 
@@ -90,8 +90,8 @@ func (s *secure) trusting(t *testing.T, change ...func(*mirror.Config)) *mirror.
 	return client
 }
 
-// A connection that takes long to make costs no permit and makes none old: the
-// permit is taken when the request can leave at once.
+// A connection that takes long to make costs no permit and lets none expire: a request
+// takes its permit when it can leave at once.
 func TestAPermitIsTakenWhenTheConnectionIsThere(t *testing.T) {
 	t.Parallel()
 	s := setupSecure(t, say(http.StatusOK, health))
@@ -117,8 +117,8 @@ func TestAPermitIsTakenWhenTheConnectionIsThere(t *testing.T) {
 	}
 }
 
-// HTTP/2 is used where it is offered, then one connection carries everything;
-// and a stranger's certificate is refused.
+// HTTP/2 is used where it is offered, and one connection then carries everything. A
+// stranger's certificate is refused.
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
 	s := setupSecure(t, say(http.StatusOK, health))
@@ -144,8 +144,8 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// Without a permit nothing is written, whatever the protocol: not when the
-// meter refuses, and not when the job is given up while it waits.
+// Without a permit nothing is written, by either protocol: when the meter refuses, and
+// when the job is given up while it waits.
 func TestNothingIsWrittenWithoutAPermit(t *testing.T) {
 	t.Parallel()
 	refused := errors.New("the limiter is closed")

@@ -23,10 +23,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// meter grants every permit at once and keeps account.
+// meter grants every permit at once and counts them.
 type meter struct {
 	permits atomic.Int64
-	// permit and coolDown, when set, answer instead.
+	// permit and coolDown, if set, answer in its place.
 	permit   func(ctx context.Context, n int64) (time.Time, error)
 	coolDown func(ctx context.Context, d time.Duration) error
 
@@ -64,21 +64,21 @@ type seen struct {
 	header                    http.Header
 }
 
-// bundle is a mirror, and a client of it.
+// bundle is a mirror and a client of it.
 type bundle struct {
 	client *mirror.Client
 	meter  *meter
 	server *httptest.Server
-	// connections counts those that the server accepted; highest is the largest
-	// number of them that were open at once.
+	// connections counts those that the server accepted. highest is the largest number
+	// that were open at once.
 	connections, open, highest atomic.Int64
 
 	mu       sync.Mutex
 	requests []seen
 }
 
-// setup serves a mirror that answers by handle and makes a client of it with
-// short pauses and a breaker that stays closed.
+// setup serves a mirror that answers by handle. Its client has short pauses and a breaker
+// that stays closed.
 func setup(t *testing.T, handle http.HandlerFunc, change ...func(*mirror.Config)) *bundle {
 	t.Helper()
 	b := &bundle{meter: &meter{}}
@@ -129,7 +129,7 @@ func (b *bundle) saw() []seen {
 	return append([]seen(nil), b.requests...)
 }
 
-// metered compares permits, the client's own count and what the server saw.
+// metered compares the permits with the client's own count and the server's.
 func (b *bundle) metered(t *testing.T, want int) {
 	t.Helper()
 	if got := len(b.saw()); got != want {
@@ -147,8 +147,8 @@ const (
 	health     = `{"status":"ok"}`
 )
 
-// say answers everything the same, but for the number of the pull request that
-// was asked for.
+// say gives the same answer to every request, but with the number of the requested pull
+// request.
 func say(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(body, "{") {
@@ -171,7 +171,7 @@ func then(rest http.HandlerFunc, first ...http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// cut announces more than it sends and ends the connection.
+// cut announces more bytes than it sends, and ends the connection.
 func cut(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "1000")
 	_, _ = io.WriteString(w, `{"github_id":"7",`)

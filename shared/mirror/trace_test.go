@@ -17,7 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// One call is one span with all its tries, whose name has no ids; the mirror
+// One call is one span with all its tries. The span's name has no ids, and the mirror
 // never sees the trace.
 //
 //nolint:paralleltest // the tracer provider is the process's

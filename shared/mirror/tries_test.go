@@ -18,8 +18,8 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// What is worth another try is tried again, what is final is not, and what
-// comes after two failures is taken.
+// Temporary failures are tried again, final ones are not, and an answer after two
+// failures is used.
 func TestThreeTries(t *testing.T) {
 	t.Parallel()
 	html := "<!DOCTYPE html><html>\n\t<h1>502 Bad gateway</h1></html>"
@@ -84,7 +84,7 @@ func TestThreeTries(t *testing.T) {
 	}
 }
 
-// both answers with a status, and a body by another.
+// both answers with a status, and takes the body from another handler.
 func both(status int, body http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "1000")
@@ -93,8 +93,8 @@ func both(status int, body http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// A mirror that nobody serves is unavailable; the error says where without
-// address, query or cursor.
+// A mirror that nobody serves is unavailable. The error names the place without address,
+// query or cursor.
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
 	b := setup(t, say(http.StatusOK, health))
@@ -108,8 +108,7 @@ func TestNobodyThere(t *testing.T) {
 	}
 }
 
-// An answer of an attacker's making must not break a line of the log, nor fill
-// the log.
+// An attacker's answer must neither break a line of the log nor fill the log.
 func TestErrorTextsAreShortAndPrintable(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
@@ -157,7 +156,7 @@ func TestRetryAfterIsRead(t *testing.T) {
 		"10": 10 * time.Second, " 7 ": 7 * time.Second, "86400": 24 * time.Hour,
 		"86401": 24 * time.Hour, "99999999999999999999999": 24 * time.Hour,
 		"Fri, 02 Jan 2026 03:04:35 GMT": 30 * time.Second, "Fri, 31 Dec 9999 00:00:00 GMT": 24 * time.Hour,
-		// None, or nonsense. NaN once was a day.
+		// No value, or nonsense. NaN once was a day.
 		"": 0, "0": 0, "-5": 0, "+5": 0, "1e3": 0, "1.5": 0, "NaN": 0, "Inf": 0, "0x10": 0, "soon": 0, "Fri, 02 Jan 2026 03:04:05 GMT": 0,
 	} {
 		got, asked := mirror.RetryAfter(value, now)
@@ -167,7 +166,7 @@ func TestRetryAfterIsRead(t *testing.T) {
 	}
 }
 
-// Whatever answer asks for a pause, the egress pauses, whoever hears it.
+// Any answer that demands a pause pauses the egress, whichever job gets it.
 func TestCoolDowns(t *testing.T) {
 	t.Parallel()
 	wait := func(status int, value string) http.HandlerFunc {
@@ -208,7 +207,7 @@ func TestCoolDowns(t *testing.T) {
 	}
 }
 
-// An HTTP date is measured from now; a test cannot know now to the second.
+// An HTTP date is measured from now, and a test cannot know now to the second.
 func TestACoolDownByDate(t *testing.T) {
 	t.Parallel()
 	b := setup(t, then(say(http.StatusOK, health), func(w http.ResponseWriter, _ *http.Request) {
@@ -221,8 +220,8 @@ func TestACoolDownByDate(t *testing.T) {
 	}
 }
 
-// The fleet is told even when the job that heard it is given up at that
-// moment, and a cool-down that cannot be written fails no request.
+// The fleet is told even if the job that got the answer is given up at that moment. A
+// cool-down that cannot be written fails no request.
 func TestACoolDownOutlivesItsJob(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -267,7 +266,7 @@ func TestATryThatTakesTooLongIsTriedAgain(t *testing.T) {
 			if errors.Is(err, context.DeadlineExceeded) {
 				t.Error("the error matches context.DeadlineExceeded, but nobody's context ended")
 			}
-			// A busy machine may not even get the request out in that time.
+			// A busy machine may not even send the request in that time.
 			if got := b.client.Stats(); got.Permits != 3 || got.Sent > 3 {
 				t.Errorf("got %+v, want three tries with a permit each", got)
 			}
@@ -275,7 +274,7 @@ func TestATryThatTakesTooLongIsTriedAgain(t *testing.T) {
 	}
 }
 
-// The wait for a permit is not the mirror's: it may be longer than Timeout.
+// The wait for a permit does not count as the mirror's: it may be longer than Timeout.
 func TestTheTimeOutStartsWithThePermit(t *testing.T) {
 	t.Parallel()
 	b := setup(t, say(http.StatusOK, health), func(c *mirror.Config) { c.Timeout = 10 * time.Second })

@@ -12,8 +12,8 @@ import (
 	"mirrorfleet/shared/ratelimit/windows"
 )
 
-// arrivals is when requests were sent, as the mirror would count them, and what
-// of them may lie in one window.
+// arrivals are the times at which requests were sent, as the mirror would count them, and
+// how many of them may lie in one window.
 type arrivals struct {
 	began  time.Time
 	window time.Duration
@@ -64,8 +64,8 @@ func (s *sender) Permit(ctx context.Context) (useBy time.Time, err error) {
 	return useBy, err
 }
 
-// linger takes a permit and uses it at any moment that it allows, the last one as
-// well: what the jitter of the formula is for.
+// linger takes a permit and uses it at any allowed moment, up to the last. This is what
+// the jitter of the formula allows for.
 func (s *sender) linger(ctx context.Context) error {
 	useBy, err := s.Limiter.Permit(ctx)
 	if err != nil {
@@ -85,10 +85,10 @@ func (s *sender) linger(ctx context.Context) error {
 	return nil
 }
 
-// saturate lets several limiters of one egress, as processes have them, with
-// three waiters each send n more requests, every third as late as it may; each second
-// process has a waiter of the background as well. midway is called once, half way,
-// while the others go on.
+// saturate has several limiters of one egress, as processes have them. Each has three
+// waiters that send n more requests, every third one as late as allowed. Every second
+// process has a waiter of the background as well. midway is called once, half way, while
+// the others continue.
 func saturate(t *testing.T, limiters []*sender, n int, midway func()) {
 	t.Helper()
 	seen := limiters[0].seen

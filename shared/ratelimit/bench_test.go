@@ -14,10 +14,10 @@ import (
 	"mirrorfleet/shared/ratelimit/windows"
 )
 
-// BenchmarkSaturated is the mirror's own limit in full use for forty seconds, by
-// fleets of several sizes, beside 64 processes that poll redis_rate at 50 in 10 s.
-// All run at the same time, each on a Redis of its own. A process is a limiter with
-// a client of its own.
+// BenchmarkSaturated uses the mirror's own limit in full for forty seconds, by fleets of
+// several sizes. Beside them, 64 processes poll redis_rate at 50 in 10 s. All run at the
+// same time, each fleet on a Redis of its own. A process is a limiter with a client of
+// its own.
 func BenchmarkSaturated(b *testing.B) {
 	rows := []*saturated{
 		{name: "ours, 1 process", processes: 1, waiters: 1},
@@ -64,7 +64,7 @@ type saturated struct {
 	seen   arrivals
 	calls  int64
 	late   int64
-	waited []time.Duration // by those who had waited in line before
+	waited []time.Duration // by waiters that had waited in line before
 }
 
 // take starts the fleet's Redis and its processes.
@@ -78,7 +78,7 @@ func (s *saturated) take(b *testing.B) {
 			s.limiters = append(s.limiters, server.limiter(b, ratelimit.Config{
 				Horizon: s.horizon, Log: slog.New(slog.DiscardHandler),
 			}).Limiter)
-			if _, err := s.limiters[len(s.limiters)-1].State(b.Context()); err != nil { // it has its connection
+			if _, err := s.limiters[len(s.limiters)-1].State(b.Context()); err != nil { // so it has its connection before the start
 				b.Fatal(err)
 			}
 		}
@@ -92,8 +92,8 @@ func (s *saturated) take(b *testing.B) {
 	}
 }
 
-// warm lets every process have a permit: the figures are of a bucket in use, not of
-// the pause of a new one.
+// warm lets every process have a permit. So the figures are those of a bucket in use,
+// without the pause of a new one.
 func (s *saturated) warm(ctx context.Context, b *testing.B) {
 	b.Helper()
 	var all sync.WaitGroup
@@ -107,7 +107,7 @@ func (s *saturated) warm(ctx context.Context, b *testing.B) {
 	all.Wait()
 }
 
-// run lets everybody take permits for as long as is said.
+// run has all processes take permits for the given time.
 func (s *saturated) run(ctx context.Context, b *testing.B, length time.Duration) {
 	b.Helper()
 	s.began = time.Now()
@@ -134,8 +134,8 @@ func (s *saturated) run(ctx context.Context, b *testing.B, length time.Duration)
 	s.calls, s.late = s.calls+nowCalls-calls, nowLate-late
 }
 
-// note takes a permit down as a request that is sent at once. A first wait is
-// shorter than the others: the line is still forming.
+// note records a permit as a request that is sent at once. A first wait is shorter than
+// the others, because the line is still forming.
 func (s *saturated) note(waited time.Duration, first bool) {
 	s.seen.send(time.Now().Add(time.Hour)) // its use-by has been seen to
 	if first {
@@ -146,8 +146,8 @@ func (s *saturated) note(waited time.Duration, first bool) {
 	s.waited = append(s.waited, waited)
 }
 
-// permit takes one permit; with redis_rate by polling: ask, and if it is not yet
-// allowed wait for as long as the answer says and ask again.
+// permit takes one permit. With redis_rate it polls: it asks, waits for as long as the
+// answer says, and asks again.
 func (s *saturated) permit(ctx context.Context, i int) error {
 	if i >= s.processes {
 		_, err := s.views[i-s.processes].Permit(ctx)

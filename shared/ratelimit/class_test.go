@@ -19,8 +19,9 @@ func view(t *testing.T, l *sender, share float64) *ratelimit.Background {
 	return must.Get(l.Background(share))(t)
 }
 
-// TestBothClassesHavePermits of one limit: the round most of them, the background at
-// least one in a while; and nothing of a background is written down before it has asked.
+// TestBothClassesHavePermits of one limit: the round gets most of them, and the
+// background at least one in a while. The record says nothing of a background before one
+// has asked.
 func TestBothClassesHavePermits(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
@@ -51,7 +52,7 @@ func TestBothClassesHavePermits(t *testing.T) {
 			waiters.Go(func() { take(func() (time.Time, error) { return back.Permit(t.Context()) }, &byBackground) })
 		}
 		waiters.Wait()
-		// The round has three in four of the slots, if the machine lets it ask in time.
+		// The round gets three in four slots if the machine lets it ask in time.
 		if byBackground.Load() < 5 || byRound.Load() < 30 {
 			t.Errorf("the round had %d permits, the background %d, want most for the round and some for the background",
 				byRound.Load(), byBackground.Load())
@@ -67,7 +68,7 @@ func TestBothClassesHavePermits(t *testing.T) {
 	})
 }
 
-// TestEachClassHasALine: who waits for the background holds nobody of the round up.
+// TestEachClassHasALine: a waiter of the background holds up no waiter of the round.
 func TestEachClassHasALine(t *testing.T) {
 	t.Parallel()
 	l := embedded(t).patientLimiter(t, quick())
@@ -91,8 +92,8 @@ func TestEachClassHasALine(t *testing.T) {
 	}
 }
 
-// TestAProcessHoldsSeveralReservations of the background, if it is told to. With one,
-// the next free slot is never further away than two slots' distance.
+// TestAProcessHoldsSeveralReservations of the background if it is told to. With one
+// reservation, the next free slot is never further away than the distance of two slots.
 func TestAProcessHoldsSeveralReservations(t *testing.T) {
 	t.Parallel()
 	cfg := ratelimit.Config{
@@ -119,7 +120,7 @@ func TestAProcessHoldsSeveralReservations(t *testing.T) {
 	waiters.Wait()
 }
 
-// TestTheBackgroundKeepsItsShare of a limit that nobody else uses.
+// TestTheBackgroundKeepsItsShare of a limit that nothing else uses.
 func TestTheBackgroundKeepsItsShare(t *testing.T) {
 	t.Parallel()
 	s := embedded(t)
@@ -138,7 +139,7 @@ func TestTheBackgroundKeepsItsShare(t *testing.T) {
 	}
 }
 
-// TestACoolDownOfTheBackgroundStopsTheRound: it is the egress that cools down.
+// TestACoolDownOfTheBackgroundStopsTheRound, because the whole egress cools down.
 func TestACoolDownOfTheBackgroundStopsTheRound(t *testing.T) {
 	t.Parallel()
 	const d = time.Second

@@ -59,7 +59,7 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
-// TestClientIsChecked: one that sends a reservation twice is refused.
+// TestClientIsChecked: a client that sends a reservation twice is refused.
 func TestClientIsChecked(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -95,7 +95,7 @@ func TestNewClientKeepsToItsOptions(t *testing.T) {
 	}
 }
 
-// TestErrorsHideThePassword in whatever way the URL is wrong.
+// TestErrorsHideThePassword, whatever is wrong with the URL.
 func TestErrorsHideThePassword(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{
@@ -119,7 +119,7 @@ func TestErrorsHideThePassword(t *testing.T) {
 		if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "sec%ret") {
 			t.Errorf("NewClient(%q) tells the password: %v", address, err)
 		}
-		if !strings.Contains(err.Error(), "redis://USER:PASSWORD@HOST:6379/0") { // which is shown as it is: command.Run
+		if !strings.Contains(err.Error(), "redis://USER:PASSWORD@HOST:6379/0") { // which is printed as it is: see command.Run
 			t.Errorf("NewClient(%q) does not say what it wants: %v", address, err)
 		}
 	}

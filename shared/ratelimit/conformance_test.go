@@ -32,7 +32,7 @@ func TestSaturatedFleetKeepsTheLimit(t *testing.T) {
 	})
 }
 
-// TestFirstPermitWaitsOneHorizon holds the start from nothing.
+// TestFirstPermitWaitsOneHorizon, when a bucket starts from nothing.
 func TestFirstPermitWaitsOneHorizon(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
@@ -94,8 +94,8 @@ func TestOlderStateOfAnotherServer(t *testing.T) {
 	wantRestarts(t, l, 2)
 }
 
-// TestRedisGone: without Redis nothing is sent, and both the loss and the return
-// are logged once, after however many failures.
+// TestRedisGone: without Redis nothing is sent. The loss and the return are each logged
+// once, however many calls fail.
 func TestRedisGone(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
@@ -126,7 +126,7 @@ func TestRedisGone(t *testing.T) {
 		if waited := time.Since(began); waited < cfg.Horizon {
 			t.Errorf("an empty Redis gave a permit after %v, want at least %v", waited, cfg.Horizon)
 		}
-		// A cluster that comes back says at first that it is down.
+		// A cluster that comes back first reports that it is down.
 		for got := range log.messages {
 			if got == "Redis answers again" || got == "Redis grants permits again" {
 				break
@@ -144,8 +144,8 @@ func TestRedisGone(t *testing.T) {
 	})
 }
 
-// TestClientIsBackAtOnce holds a fault of the connection pool: after as many
-// failed dials as it has places it tried only once a second.
+// TestClientIsBackAtOnce guards against a fault of the connection pool: after as many
+// failed dials as it has places, it tried only once a second.
 func TestClientIsBackAtOnce(t *testing.T) {
 	t.Parallel()
 	onEach(t, single, func(t *testing.T, s *server) {
@@ -163,7 +163,7 @@ func TestClientIsBackAtOnce(t *testing.T) {
 	})
 }
 
-// TestScriptIsLoadedAgain: a server that forgot the script has lost nothing.
+// TestScriptIsLoadedAgain: a server that has forgotten the script has lost nothing.
 func TestScriptIsLoadedAgain(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
@@ -180,8 +180,8 @@ func TestScriptIsLoadedAgain(t *testing.T) {
 	})
 }
 
-// coolDown stops the egress, as often as it takes a busy machine to write it down
-// in time.
+// coolDown stops the egress. It tries until a busy machine has written the cool-down in
+// time.
 func coolDown(t *testing.T, l *sender, d time.Duration) {
 	t.Helper()
 	await(t, "the cool-down is written down", func() bool { return l.CoolDown(t.Context(), d) == nil })
@@ -215,7 +215,7 @@ func TestCoolDownStopsTheEgress(t *testing.T) {
 	})
 }
 
-// TestCoolDownVoidsWhatIsHeld: a reservation that was had before is not used.
+// TestCoolDownVoidsWhatIsHeld: an earlier reservation is not used.
 func TestCoolDownVoidsWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
@@ -227,7 +227,7 @@ func TestCoolDownVoidsWhatIsHeld(t *testing.T) {
 	})
 }
 
-// TestCoolDownWithoutRedis: it is not forgotten, it comes with the next
+// TestCoolDownWithoutRedis: the cool-down is not forgotten, and comes with the next
 // reservation.
 func TestCoolDownWithoutRedis(t *testing.T) {
 	t.Parallel()
@@ -282,7 +282,7 @@ func TestStateShowsTheBucket(t *testing.T) {
 	})
 }
 
-// permit takes a permit that the test cannot do without.
+// permit takes a permit, or fails the test.
 func permit(t *testing.T, l *sender) {
 	t.Helper()
 	if _, err := l.Permit(t.Context()); err != nil && !errors.Is(err, context.Canceled) {
@@ -290,7 +290,7 @@ func permit(t *testing.T, l *sender) {
 	}
 }
 
-// state reads the bucket; on a busy machine a call may miss its timeout.
+// state reads the bucket. On a busy machine a call may miss its timeout.
 func state(t *testing.T, l *sender) ratelimit.State {
 	t.Helper()
 	for {

@@ -17,10 +17,10 @@ import (
 	"mirrorfleet/shared/ratelimit/bucket"
 )
 
-// TestScriptIsDecide walks the script and bucket.Decide side by side through
-// random requests, clocks, run ids and spoilt states, and compares the answer after
-// each step and the whole state after every tenth. The script's clock and run id come in as
-// arguments, in the one place each where it looks at them.
+// TestScriptIsDecide walks the script and bucket.Decide side by side through random
+// requests, clocks, run ids and damaged states. It compares the answer after each step,
+// and the whole state after every tenth. The script reads its clock and its run id at one
+// place each, and there it gets them as arguments.
 func TestScriptIsDecide(t *testing.T) {
 	t.Parallel()
 	source := replaceOnce(t, ratelimit.ReserveSource, "call('TIME')", "{ ARGV[17], ARGV[18] }")
@@ -42,7 +42,7 @@ func TestScriptIsDecide(t *testing.T) {
 	}
 }
 
-// walker takes many steps in one call: each a field to spoil with its value, and
+// walker takes many steps in one call. Each step has a field to spoil with its value, and
 // the script's arguments.
 const walker = `
 local function step(KEYS, ARGV)
@@ -61,7 +61,7 @@ for at = 1, #ARGV, 21 do
 end
 return out`
 
-// patient returns a client that waits for as long as many steps take, or a busy machine.
+// patient returns a client that waits as long as many steps, or a busy machine, may take.
 func patient(tb testing.TB, s *server) redis.UniversalClient {
 	tb.Helper()
 	rdb := must.Get(s.connect(time.Minute))(tb)
@@ -69,8 +69,8 @@ func patient(tb testing.TB, s *server) redis.UniversalClient {
 	return rdb
 }
 
-// TestScriptReadsTheServersClock takes steps of the script as it is, on a Redis
-// whose TIME can be set.
+// TestScriptReadsTheServersClock runs steps of the unchanged script on a Redis whose TIME
+// can be set.
 func TestScriptReadsTheServersClock(t *testing.T) {
 	t.Parallel()
 	m := miniredis.RunT(t)
@@ -100,7 +100,7 @@ func replaceOnce(t *testing.T, text, from, to string) string {
 // arguments is how many the script takes.
 const arguments = 16
 
-// walk is one bucket, and a caller, that live through random times.
+// walk is one bucket and one caller that live through random times.
 type walk struct {
 	random *rand.Rand
 	state  bucket.State
@@ -117,14 +117,14 @@ type walk struct {
 	restarts int
 	holds    int
 
-	byRight, idle, yielded int // what became of the background's requests
+	byRight, idle, yielded int // the answers to the background's requests
 }
 
 func newWalk(seed uint64) *walk {
 	return &walk{random: rand.New(rand.NewPCG(seed, seed)), clock: 1_700_000_000_000_000, run: "a", base: time.Unix(1, 0)}
 }
 
-// step is one of them: what is done to the script, and what Decide makes of it.
+// step is one step of a walk: the arguments of the script, and the decision of Decide.
 type step struct {
 	number        int
 	spoilt, value string
@@ -135,7 +135,7 @@ type step struct {
 	reply         bucket.Reply
 }
 
-// String tells what the step did, for messages.
+// String describes the step, for messages.
 func (s step) String() string {
 	return fmt.Sprintf("step %d: state %+v\nrequest %+v at %d", s.number, s.before, s.in, s.clock)
 }
@@ -166,7 +166,7 @@ func (w *walk) step() step {
 	return s
 }
 
-// count takes down where a step has been.
+// count records which cases a step has reached.
 func (w *walk) count(s step) {
 	w.verdicts[s.reply.Verdict]++
 	if s.reply.Verdict == bucket.Refused && s.state.HoldUntil > s.clock {
@@ -178,8 +178,7 @@ func (w *walk) count(s step) {
 	w.restarts += int(s.state.Restarts - s.before.Restarts)
 }
 
-// countBackground takes down by which of its rules a request of the background was
-// answered.
+// countBackground records which of its rules has answered a request of the background.
 func (w *walk) countBackground(s step) {
 	switch {
 	case s.reply.Verdict == bucket.Refused && s.state.BackgroundRetry != s.before.BackgroundRetry:
@@ -192,7 +191,8 @@ func (w *walk) countBackground(s step) {
 	}
 }
 
-// compare takes n steps and checks what the script answers to each and leaves behind.
+// compare takes n steps. It checks the script's answer to each, and the state that it
+// leaves behind.
 func (w *walk) compare(t *testing.T, script *redis.Script, rdb redis.UniversalClient, n int) {
 	t.Helper()
 	steps := make([]step, n)
@@ -241,8 +241,8 @@ func bit(set bool) int {
 	return 0
 }
 
-// request draws one as a process might make it, or one of a process that has
-// forgotten, or remembers what never was.
+// request draws a request that a process can make, or one of a process that has forgotten
+// its last answer, or remembers an answer that never was.
 func (w *walk) request() bucket.Request {
 	interval := int64(213_542)
 	limit := int64(50)
@@ -291,8 +291,8 @@ func (w *walk) request() bucket.Request {
 	return in
 }
 
-// pass lets time pass, on the server's clock and on the caller's; sometimes the
-// server's steps, sometimes the server is another.
+// pass lets time pass on the server's clock and on the caller's. Sometimes the server's
+// clock steps, and sometimes another server takes its place.
 func (w *walk) pass() {
 	d := w.random.Int64N([]int64{100, 300_000, 300_000, 20_000_000}[w.random.IntN(4)])
 	w.clock += d
@@ -307,7 +307,7 @@ func (w *walk) pass() {
 	}
 }
 
-// spoil changes a field, or loses all of them.
+// spoil changes one field, or loses all of them.
 func (w *walk) spoil() (field, value string) {
 	w.spoilt++
 	field = []string{
@@ -338,7 +338,7 @@ func (w *walk) spoil() (field, value string) {
 	return field, value
 }
 
-// wantAll checks that the walk has been everywhere.
+// wantAll checks that the walk has reached every case.
 func (w *walk) wantAll(t *testing.T) {
 	t.Helper()
 	for verdict, count := range w.verdicts {

@@ -8,8 +8,8 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// The pace is that of docs/limit.md, and the bucket of a limiter with the same
-// settings goes by it.
+// The pace is that of docs/limit.md. The bucket of a limiter with the same settings keeps
+// to it.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	p := must.Get(ratelimit.Config{}.Effective())(t)

@@ -8,7 +8,7 @@ import (
 	"mirrorfleet/shared/ratelimit/bucket"
 )
 
-// What the tests outside the package compare with.
+// The values with which tests outside the package compare.
 var (
 	ReserveSource = reserveSource
 	Key           = key
@@ -17,7 +17,7 @@ var (
 // Interval is the distance of two slots of a Config.
 func Interval(c Config) int64 { return c.withDefaults().interval().Microseconds() }
 
-// Usable tells whether l would hand out a reservation with this use-by at now.
+// Usable says whether l would hand out a reservation with this use-by at now.
 func Usable(l *Limiter, useBy, now time.Time) bool {
 	return l.usable(context.Background(), &l.round, reservation{bucket.Reservation{UseBy: useBy}, bucket.Reply{}, l.cool.watch()}, now)
 }

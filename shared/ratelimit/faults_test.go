@@ -12,23 +12,22 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// crowd is as many processes as the horizon of quick has slots: each holds one, so
-// that a bucket that forgot them would let all of them send twice.
+// crowd is as many processes as the horizon of quick has slots. Each of them holds a
+// slot, so a bucket that forgot these would let every process send twice.
 const crowd = 20
 
-// fault is something that happens to a bucket in full use.
+// fault is one thing that happens to a bucket in full use.
 type fault struct {
 	name string
 	do   func(t *testing.T, s *server, rdb redis.UniversalClient)
-	// restarts is how many starts from an unknown state the bucket tells of
-	// afterwards: one where that count was lost as well, and two where it was not.
+	// restarts is how many starts from an unknown state the bucket counts afterwards: one
+	// if the count was lost as well, two if it was not.
 	restarts int64
 }
 
-// faults are the ways in which a bucket's state may be lost or go wrong. A clock
-// that steps is one that differs from the bucket's time by so much more, which is
-// what the record's skew says; TestScriptReadsTheServersClock holds that the
-// script looks at the server's clock.
+// faults are the ways in which a bucket's state can be lost or damaged. A step of the
+// clock is a difference from the bucket's time, which the record keeps as its skew.
+// TestScriptReadsTheServersClock shows that the script reads the server's clock.
 func faults() []fault {
 	const hour = int64(time.Hour / time.Microsecond)
 	set := func(field string, value func() any) func(*testing.T, *server, redis.UniversalClient) {
@@ -62,8 +61,8 @@ func faults() []fault {
 	}
 }
 
-// TestFaultsMidway lets each fault happen to a fleet in full use. What is sent is
-// counted when the test ends, see countArrivals.
+// TestFaultsMidway lets each fault happen to a fleet in full use. countArrivals counts
+// all that was sent when the test ends.
 func TestFaultsMidway(t *testing.T) {
 	t.Parallel()
 	for name, start := range servers {
@@ -79,8 +78,7 @@ func TestFaultsMidway(t *testing.T) {
 	}
 }
 
-// TestRestartMidway: the server goes and comes back, empty or as the replica that
-// it had.
+// TestRestartMidway: the server goes and comes back, empty or as its former replica.
 func TestRestartMidway(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
@@ -94,8 +92,8 @@ func TestRestartMidway(t *testing.T) {
 	})
 }
 
-// TestFailoverToALaggingReplica: a replica that has not heard of the last slots
-// must not grant them again.
+// TestFailoverToALaggingReplica: a replica that has not received the last slots must not
+// grant them again.
 func TestFailoverToALaggingReplica(t *testing.T) {
 	t.Parallel()
 	s := pair(t)

@@ -14,9 +14,9 @@ import (
 	"mirrorfleet/shared/ratelimit/windows"
 )
 
-// params makes settings of whatever a fuzzer draws: a limit of 3 to 102 requests
-// in a window of 10 ms to a minute, a jitter of a millisecond to a whole window,
-// and a spare that leaves two requests.
+// params makes settings of the numbers that a fuzzer draws: a limit of 3 to 102 requests
+// in a window of 10 ms to a minute, a jitter of a millisecond to a whole window, and a
+// spare that leaves two requests.
 func params(limit, spare, window, jitter uint16) ratelimit.Config {
 	cfg := ratelimit.Config{
 		Limit: 3 + int(limit%100), Window: time.Duration(10+window%59_991) * time.Millisecond, Spare: ratelimit.NoSpare,
@@ -29,7 +29,7 @@ func params(limit, spare, window, jitter uint16) ratelimit.Config {
 	return cfg
 }
 
-// noRedis is a client that is never used: settings are checked without.
+// noRedis is a client that is never used: the check of settings sends nothing.
 func noRedis(tb testing.TB) *redis.Client {
 	tb.Helper()
 	rdb := must.Get(ratelimit.NewClient("redis://127.0.0.1:1", 0))(tb)
@@ -40,10 +40,10 @@ func noRedis(tb testing.TB) *redis.Client {
 // maxInWindow is what no window may exceed: L − spare.
 func maxInWindow(cfg ratelimit.Config) int { return cfg.Limit - max(cfg.Spare, 0) }
 
-// demand lets n requests come as a pattern says, over and over: of each two bytes
-// the first is how long after the one before the request is made, the second how
-// much of its jitter it needs. Of each eight requests those are the background's that
-// have a bit in background. The bucket is the real one.
+// demand makes n requests in a pattern that repeats. Of each two bytes, the first is the
+// time since the former request, and the second the part of the jitter that the request
+// needs. Of each eight requests, those whose bit is set in background are the
+// background's. The bucket is the real one.
 func demand(cfg ratelimit.Config, interval int64, pattern []byte, background uint8, n int) []time.Duration {
 	var (
 		state   bucket.State
@@ -55,7 +55,7 @@ func demand(cfg ratelimit.Config, interval int64, pattern []byte, background uin
 	at := func(i int) byte { return pattern[i%len(pattern)] }
 	for i := 0; len(times) < n; i++ {
 		gap := at(2 * i)
-		// A third of the gaps are none; the longest are of four slots.
+		// A third of the gaps are zero. The longest have four slots.
 		now = now.Add(time.Duration(max(0, int64(gap)-85)*interval*4/170) * time.Microsecond)
 		in := session.Fill(bucket.Request{
 			Reserve: true, Interval: interval, Horizon: 4 * interval, Tolerance: interval / 2, MaxCool: 1,
@@ -76,14 +76,14 @@ func demand(cfg ratelimit.Config, interval int64, pattern []byte, background uin
 	return times
 }
 
-// exceeded tells whether any count is above a whole number of requests; the
-// estimate is a float, and its last digits are noise.
+// exceeded says whether any count is above a whole number of requests. The estimate is a
+// float, and its last digits are noise.
 func exceeded(worst windows.Counts, limit int) bool {
 	return worst.Fixed > limit || worst.Sliding > limit || worst.TwoWindow > float64(limit)+1e-6
 }
 
-// patterns are ways of asking that are hard on a limit, beside what is drawn:
-// without a break, in bursts, some late and the next ones not.
+// patterns are ways of asking that are hard on a limit: without a break, in bursts, and
+// some late with punctual ones behind them.
 func patterns() map[string][]byte {
 	return map[string][]byte{
 		"at once":             {0, 0},
@@ -95,8 +95,8 @@ func patterns() map[string][]byte {
 	}
 }
 
-// seeds are the parameters to begin with: the mirror's, the edges of what can be set,
-// and thirty drawn ones. They run with the other tests; make fuzz goes on.
+// seeds are the first parameters: the mirror's, the edges of the allowed settings, and
+// thirty drawn ones. The ordinary tests run them, and make fuzz draws more.
 func seeds(f *testing.F) {
 	f.Helper()
 	for _, pattern := range patterns() {
@@ -110,16 +110,16 @@ func seeds(f *testing.F) {
 	for range 30 {
 		pattern := make([]byte, 2*(1+random.IntN(100)))
 		for i := range pattern {
-			// As the first byte of a pair, most ask at once; as the second, one in
-			// three needs no jitter and one in three all of it.
+			// As the first byte of a pair, most of these ask at once. As the second, one
+			// in three needs no jitter and one in three all of it.
 			pattern[i] = byte(min(255, max(0, random.IntN(3*256)-256)))
 		}
 		f.Add(uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), uint8(random.Uint32()), pattern)
 	}
 }
 
-// FuzzFormulaHolds: b + r·(W+J) ≤ L − spare, so no way of asking and no use of the
-// jitter exceeds L − spare, by any count over any phase.
+// FuzzFormulaHolds: b + r·(W+J) ≤ L − spare. So no pattern and no use of the jitter
+// exceeds L − spare, by any count over any phase.
 func FuzzFormulaHolds(f *testing.F) {
 	seeds(f)
 	rdb := noRedis(f)
@@ -139,9 +139,9 @@ func FuzzFormulaHolds(f *testing.F) {
 	})
 }
 
-// FuzzOneStepBeyond: with the rate of one request more, so that
-// b + r·(W+J) = L − spare + 1, a search finds a way of asking that exceeds it. So
-// the counters, the bucket and the patterns can see a violation, for any parameters.
+// FuzzOneStepBeyond takes the rate of one request more, so that b + r·(W+J) = L − spare +
+// 1. A search then finds a pattern that exceeds L − spare. So counters, bucket and
+// patterns can see a violation, for any parameters.
 func FuzzOneStepBeyond(f *testing.F) {
 	seeds(f)
 	rdb := noRedis(f)
@@ -160,8 +160,8 @@ func FuzzOneStepBeyond(f *testing.F) {
 	})
 }
 
-// searched looks for a way of asking that exceeds the limit: what was drawn, the
-// patterns, and each number of late ones before the punctual ones.
+// searched looks for a pattern that exceeds the limit: the drawn one, the given patterns,
+// and each number of late requests before punctual ones.
 func searched(cfg ratelimit.Config, interval int64, drawn []byte) bool {
 	try := func(pattern []byte) bool {
 		return exceeded(windows.Worst(demand(cfg, interval, pattern, 0, 3*cfg.Limit), cfg.Window), maxInWindow(cfg))
@@ -174,8 +174,8 @@ func searched(cfg ratelimit.Config, interval int64, drawn []byte) bool {
 			return true
 		}
 	}
-	// A late one and those behind it are apart by less than their slots are, and
-	// as many as J has slots have to be late for that.
+	// A late request and those behind it are closer than their slots. For that, as many
+	// must be late as the jitter has slots.
 	for late := int(cfg.Jitter.Microseconds()/interval) + 1; late <= cfg.Limit; late++ {
 		if try(append(bytes.Repeat([]byte{0, 255}, late), bytes.Repeat([]byte{0, 0}, 2*cfg.Limit)...)) {
 			return true
@@ -184,8 +184,8 @@ func searched(cfg ratelimit.Config, interval int64, drawn []byte) bool {
 	return false
 }
 
-// TestFormulaIsTight: at the mirror's parameters the two-window estimate exceeds
-// 49 with slots a ten-thousandth closer than the formula has them.
+// TestFormulaIsTight: at the mirror's parameters, slots that are closer by a
+// ten-thousandth make the two-window estimate exceed 49.
 func TestFormulaIsTight(t *testing.T) {
 	t.Parallel()
 	cfg := ratelimit.Config{Limit: 50, Window: 10 * time.Second, Jitter: 250 * time.Millisecond, Spare: 1}

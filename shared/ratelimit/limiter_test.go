@@ -16,7 +16,7 @@ import (
 
 func newLogger(s signals) *slog.Logger { return slog.New(s) }
 
-// await yields until something has happened that nothing signals.
+// await yields until a condition holds that nothing signals.
 func await(t *testing.T, what string, happened func() bool) {
 	t.Helper()
 	for !happened() {
@@ -39,12 +39,12 @@ func TestWaitersAreServedInOrder(t *testing.T) {
 			permit(t, l)
 			served <- i
 		})
-		// Before the first permit, a horizon away, all are in line.
+		// Before the first permit, a horizon away, all waiters are in line.
 		await(t, "the waiter is in line", func() bool { return l.Stats().Waiting > i })
 	}
 	for want := range waiters {
-		// A waiter that has its permit tells it after the turn is handed on, so
-		// neighbours may swap in telling; permits are 25 ms apart.
+		// A waiter reports its permit after it has handed on its turn, so neighbours may
+		// report in the other order. Permits are 25 ms apart.
 		if got := <-served; got != want {
 			t.Errorf("permit %d went to waiter %d", want, got)
 		}
@@ -59,7 +59,7 @@ func TestWaitersAreServedInOrder(t *testing.T) {
 	}
 }
 
-// TestReservationOfOneWhoWent is handed to the next, not lost.
+// TestReservationOfOneWhoWent is handed to the next waiter, and not lost.
 func TestReservationOfOneWhoWent(t *testing.T) {
 	t.Parallel()
 	cfg := quick()
@@ -78,15 +78,14 @@ func TestReservationOfOneWhoWent(t *testing.T) {
 	}
 	permit(t, l)
 	stats := l.Stats()
-	// The waiter may have gone before the answer came: then that slot is spent.
+	// The waiter may have gone before the answer came. Then that slot is spent.
 	if got := state(t, l).Granted; got < 1 || got > 1+stats.Late+stats.Lost {
 		t.Errorf("%d slots were granted for one permit (%d late, %d answers lost), want the one that was left to be used",
 			got, stats.Late, stats.Lost)
 	}
 }
 
-// TestLatePermitIsThrownAway and counted; on the very instant it still counts as
-// in time.
+// TestLatePermitIsThrownAway, and counted. At the very instant it is still in time.
 func TestLatePermitIsThrownAway(t *testing.T) {
 	t.Parallel()
 	l := embedded(t).limiter(t, quick())
@@ -146,8 +145,8 @@ func TestCloseEndsEveryWait(t *testing.T) {
 	}
 }
 
-// TestLostAnswerIsASlotSpent: the call ends at its timeout, the client does not
-// send it again by itself, and the next reservation is another slot.
+// TestLostAnswerIsASlotSpent: the call ends at its timeout, the client does not repeat
+// it, and the next reservation is another slot.
 func TestLostAnswerIsASlotSpent(t *testing.T) {
 	t.Parallel()
 	onEach(t, single, func(t *testing.T, s *server) {

@@ -16,7 +16,7 @@ import (
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
-// TestMetrics collects what a limiter tells of itself, and compares it with Stats.
+// TestMetrics collects a limiter's metrics and compares them with Stats.
 func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is the process's
 	reader := telemetrytest.Meter(t)
 	s := embedded(t)
@@ -60,7 +60,7 @@ func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is 
 	if got[telemetry.MetricPermits+" late"] < 1 || got[telemetry.MetricRedisCalls] < 5 || got[telemetry.MetricRefusals] < 1 {
 		t.Errorf("metrics are %v, want late permits, calls and refusals among them", got)
 	}
-	// What Stats counts is what is collected; the last waiter may have asked since.
+	// The metrics equal the counts of Stats. The last waiter may have asked in between.
 	after, _ := collect(t, reader, "measured")
 	same := map[string]int64{
 		telemetry.MetricPermits + " granted":            stats.Granted - stats.Background,
@@ -80,8 +80,7 @@ func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is 
 	}
 }
 
-// collect reads the sums of an egress by name and outcome, and how many waits there
-// were.
+// collect reads the sums of an egress by name and outcome, and the number of waits.
 func collect(t *testing.T, reader *metric.ManualReader, egress string) (sums map[string]int64, waits uint64) {
 	t.Helper()
 	ours := func(set attribute.Set) bool {

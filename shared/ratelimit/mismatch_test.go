@@ -11,9 +11,9 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// TestOtherParametersAreHeldOff: slots by two horizons would overlap. Whoever was
-// first goes on; the other says what is wrong, once, and takes over when nobody
-// has asked by the old parameters for two horizons.
+// TestOtherParametersAreHeldOff: slots by two horizons would overlap. The first process
+// continues. The other says once what is wrong, and takes over when nobody has used the
+// old parameters for two horizons.
 func TestOtherParametersAreHeldOff(t *testing.T) {
 	t.Parallel()
 	shorter := func(c *ratelimit.Config) { c.Horizon = 100 * time.Millisecond }
@@ -72,7 +72,7 @@ func TestOtherParametersAreHeldOff(t *testing.T) {
 	}
 }
 
-// TestParametersAreReadable in the log: each by the name of its flag, in its units.
+// TestParametersAreReadable in the log: each has the name of its flag and its unit.
 func TestParametersAreReadable(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

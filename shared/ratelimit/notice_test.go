@@ -9,8 +9,8 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// TestAStopVoidsWhatOthersHold: a cool-down that one process is told, or a hold by
-// hand, makes the reservation of another void at once, not only its next one.
+// TestAStopVoidsWhatOthersHold: a cool-down that one process hears of, or a hold by hand,
+// voids the other processes' reservations at once, not only their next ones.
 func TestAStopVoidsWhatOthersHold(t *testing.T) {
 	t.Parallel()
 	const stop = 5 * time.Second
@@ -40,8 +40,8 @@ func TestAStopVoidsWhatOthersHold(t *testing.T) {
 	}
 }
 
-// wantVoided stops an egress for that long while its first reservation is held,
-// and wants the permit after the stop, by another reservation.
+// wantVoided stops an egress for the given time while its first reservation is held. It
+// wants the permit after the stop, by another reservation.
 func wantVoided(t *testing.T, l *sender, stop time.Duration, begin func() error) {
 	t.Helper()
 	got := make(chan struct{})
@@ -49,7 +49,7 @@ func wantVoided(t *testing.T, l *sender, stop time.Duration, begin func() error)
 		defer close(got)
 		permit(t, l)
 	}()
-	// The first slot of a bucket lies a horizon ahead: it is held meanwhile.
+	// The first slot of a bucket lies a horizon ahead. Its reservation is held meanwhile.
 	await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
 	began := time.Now()
 	must.Do(t, begin())
@@ -62,7 +62,7 @@ func wantVoided(t *testing.T, l *sender, stop time.Duration, begin func() error)
 	}
 }
 
-// TestAReleaseIsHeard by those who were told to ask again later. A stop does not
+// TestAReleaseIsHeard by the processes that were told to ask again later. A stop does not
 // wake them.
 func TestAReleaseIsHeard(t *testing.T) {
 	t.Parallel()

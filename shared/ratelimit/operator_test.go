@@ -16,16 +16,15 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// operator is how a test stops the default egress by hand; its calls wait as long as
-// a busy machine takes.
+// operator stops the default egress by hand. Its calls wait for a busy machine.
 func (s *server) operator(tb testing.TB) *ratelimit.Operator {
 	tb.Helper()
 	d := must.Get(ratelimit.NewOperator(ratelimit.DefaultEgress, patient(tb, s), time.Minute))(tb)
 	return d
 }
 
-// TestHoldStopsTheEgress for all processes, and for as long as the longest hold
-// that was asked for; then permits come at the normal pace.
+// TestHoldStopsTheEgress for all processes, for as long as the longest requested hold.
+// Then permits come at the normal pace.
 func TestHoldStopsTheEgress(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
@@ -55,7 +54,7 @@ func TestHoldStopsTheEgress(t *testing.T) {
 	})
 }
 
-// TestReleaseResumes an egress that is held, and tells when none is.
+// TestReleaseResumes an egress that is held, and reports one that is not.
 func TestReleaseResumes(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
@@ -71,7 +70,7 @@ func TestReleaseResumes(t *testing.T) {
 		if held.Hold < 59*time.Minute {
 			t.Errorf("held for %v, want an hour", held.Hold)
 		}
-		// The one in hand is void, and no other is given.
+		// The permit in hand is void, and no other is given.
 		granted, refused := state(t, l).Granted, l.Stats().Refused
 		await(t, "a refusal", func() bool { return l.Stats().Refused > refused })
 		if got := state(t, l).Granted; got != granted {
@@ -86,8 +85,8 @@ func TestReleaseResumes(t *testing.T) {
 	})
 }
 
-// TestHoldOutlivesAnUnknownState: the record may come from elsewhere, what an
-// operator said holds.
+// TestHoldOutlivesAnUnknownState: an operator's hold stays, even if the record's other
+// fields are not trusted.
 func TestHoldOutlivesAnUnknownState(t *testing.T) {
 	t.Parallel()
 	s := process(t)
@@ -134,8 +133,9 @@ func TestHoldIsChecked(t *testing.T) {
 	permit(t, s.limiter(t, quick()))
 }
 
-// TestBucketsAreAllThatThereAre, on whichever node of a cluster they lie; what
-// lies beside them is passed over. A node that was just asked told of its own.
+// TestBucketsAreAllThatThereAre: all buckets are listed, whichever nodes of a cluster
+// hold them, and other keys are left out. Once only the node that was asked listed its
+// own.
 func TestBucketsAreAllThatThereAre(t *testing.T) {
 	t.Parallel()
 	for name, start := range servers {
@@ -168,8 +168,8 @@ func TestBucketsAreAllThatThereAre(t *testing.T) {
 	}
 }
 
-// TestBucketsKeepTheirTimeout against a server that is silent, whatever the
-// client's own is. The list of names had no bound before.
+// TestBucketsKeepTheirTimeout against a silent server, whatever the client's own timeout
+// is. The list of names once had no bound.
 func TestBucketsKeepTheirTimeout(t *testing.T) {
 	t.Parallel()
 	relay := nettest.NewRelay(t, process(t).url)
@@ -204,7 +204,7 @@ func TestABucketIsForgotten(t *testing.T) {
 	}
 }
 
-// TestFlowing blocks while the first in line waits, however long, and no longer.
+// TestFlowing blocks exactly while the first in line waits, however long.
 func TestFlowing(t *testing.T) {
 	t.Parallel()
 	s := embedded(t)
@@ -235,7 +235,8 @@ func TestFlowing(t *testing.T) {
 	}
 }
 
-// An order that Redis refuses is not in force, and is not said to be unknown.
+// An order that Redis refuses is not in force. The error does not say that this is
+// unknown.
 func TestARefusedOrderIsKnown(t *testing.T) {
 	t.Parallel()
 	run := redistest.Start(t)

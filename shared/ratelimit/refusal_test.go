@@ -14,9 +14,9 @@ import (
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
-// TestAFaultOfRedisIsARefusal: a server that answers and grants nothing refuses,
-// with its word, its remedy and one line in the log: to a process that waits for a
-// permit, to an idle one that checks, and to who looks at an installation.
+// TestAFaultOfRedisIsARefusal: a server that answers and grants nothing counts as
+// refusing. A process that waits for a permit, an idle process that checks, and doctor
+// all get its word and its remedy. The log has one line.
 func TestAFaultOfRedisIsARefusal(t *testing.T) {
 	t.Parallel()
 	for name, fault := range redistest.Faults() {
@@ -26,7 +26,7 @@ func TestAFaultOfRedisIsARefusal(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var log telemetrytest.Log
-			cfg := quick() // but with calls that a busy machine does not cut off: they would count as silence
+			cfg := quick() // a busy machine must not cut its calls off: they would count as silence
 			cfg.Limit = 502
 			cfg.Window = 10 * time.Second
 			cfg.Jitter = 10 * time.Second
@@ -65,8 +65,7 @@ func TestAFaultOfRedisIsARefusal(t *testing.T) {
 	}
 }
 
-// TestACheckSpendsNothing: neither a slot nor a count, and the bucket is as it was but
-// for its time.
+// TestACheckSpendsNothing: it costs no slot and no count. Only the bucket's time changes.
 func TestACheckSpendsNothing(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {

@@ -23,8 +23,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// What these tests do most is wait for their own slots: the two at a time of
-	// a small machine would take a minute.
+	// These tests mostly wait for their own slots. Two at a time, as on a small machine,
+	// would take a minute.
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		_ = parallel.Value.Set("8")
@@ -32,15 +32,15 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// server is a Redis that a test can take away and bring back, where its clients
-// find it again. It comes back empty, or as an older self that was a replica.
+// server is a Redis that a test can stop and bring back at the same address. It comes
+// back empty, or with the older state of a replica.
 type server struct {
 	url         string                                                     // of the one address, empty for a cluster
 	connect     func(timeout time.Duration) (redis.UniversalClient, error) // zero for the usual one
 	start, stop func(t *testing.T)
-	// promote makes a replica that lags the server; nil where there is none.
+	// promote makes a lagging replica the server; nil where there is none.
 	promote func(t *testing.T)
-	// tellsRunID: the embedded one has none.
+	// tellsRunID says whether INFO has a run id. The embedded server has none.
 	tellsRunID bool
 
 	mu   sync.Mutex
@@ -55,7 +55,7 @@ var servers = map[string]func(testing.TB) *server{
 // single are those of one address that is served, or not.
 var single = map[string]func(testing.TB) *server{"embedded": embedded, "redis-server": process}
 
-// onEach runs a test on servers of each kind, side by side.
+// onEach runs a test on each kind of server, side by side.
 func onEach(t *testing.T, kinds map[string]func(testing.TB) *server, test func(t *testing.T, s *server)) {
 	t.Helper()
 	for name, start := range kinds {
@@ -66,8 +66,8 @@ func onEach(t *testing.T, kinds map[string]func(testing.TB) *server, test func(t
 	}
 }
 
-// newServer is one of a single address. When the test ends, all that was sent by
-// its permits is counted.
+// newServer is a server at a single address. When the test ends, it counts all that was
+// sent by its permits.
 func newServer(tb testing.TB, url string) *server {
 	tb.Helper()
 	s := &server{url: url, seen: map[string]*arrivals{}}
@@ -93,7 +93,7 @@ func embedded(tb testing.TB) *server {
 	return s
 }
 
-// process is a redis-server that keeps nothing.
+// process is a redis-server that stores nothing on disk.
 func process(tb testing.TB) *server {
 	tb.Helper()
 	run := redistest.Start(tb)
@@ -104,8 +104,8 @@ func process(tb testing.TB) *server {
 	return s
 }
 
-// cluster is three nodes; a bucket lies on one of them. All go and come together,
-// so that a test need not know on which.
+// cluster has three nodes, and a bucket lies on one of them. All go and come together, so
+// a test need not know which.
 func cluster(tb testing.TB) *server {
 	tb.Helper()
 	nodes := redistest.StartCluster(tb)
@@ -135,8 +135,8 @@ func cluster(tb testing.TB) *server {
 	return s
 }
 
-// pair is a primary with a replica behind one address. When the primary has gone,
-// what comes back is the replica.
+// pair is a primary and a replica behind one address. When the primary has gone, the
+// replica takes its address.
 func pair(tb testing.TB) *server {
 	tb.Helper()
 	p := redistest.StartPair(tb)
@@ -160,8 +160,8 @@ func pair(tb testing.TB) *server {
 	return s
 }
 
-// quick is the limit of the mirror with everything ten times as fast: 48 slots in
-// 1.2 s, one each 25 ms. The long jitter suits busy machines.
+// quick is the mirror's limit, ten times as fast: 48 slots in 1.2 s, one each 25 ms. The
+// long jitter suits busy machines.
 func quick() ratelimit.Config {
 	return ratelimit.Config{
 		Window: time.Second, Jitter: 200 * time.Millisecond, Horizon: 500 * time.Millisecond,
@@ -169,7 +169,7 @@ func quick() ratelimit.Config {
 	}
 }
 
-// awaitListener waits until a limiter hears the notices of others.
+// awaitListener waits until a limiter receives the notices of others.
 func (s *server) awaitListener(t *testing.T) {
 	t.Helper()
 	rdb := patient(t, s)
@@ -206,15 +206,15 @@ func everywhere(t *testing.T, rdb redis.UniversalClient, do func(context.Context
 	must.Do(t, err)
 }
 
-// limiter returns a limiter with a client of its own, as a process has. What is
-// sent by its permits is counted with the rest of its egress.
+// limiter returns a limiter with a client of its own, as each process has. Requests with
+// its permits are counted with the rest of its egress.
 func (s *server) limiter(tb testing.TB, cfg ratelimit.Config) *sender {
 	tb.Helper()
 	return s.limiterBy(tb, cfg, s.client(tb))
 }
 
-// patientLimiter is one that loses no call because the machine is busy: its calls,
-// and with them its permits, have ten seconds. It has a slot each 40 ms.
+// patientLimiter loses no call on a busy machine: its calls, and so its permits, have ten
+// seconds. It has a slot each 40 ms.
 func (s *server) patientLimiter(tb testing.TB, cfg ratelimit.Config) *sender {
 	tb.Helper()
 	cfg.Limit = 502
@@ -238,8 +238,8 @@ func (s *server) limiterBy(tb testing.TB, cfg ratelimit.Config, rdb redis.Univer
 	return &sender{l, seen}
 }
 
-// countArrivals checks everything that was sent: never more than the limit less
-// its spare, by any count over any phase.
+// countArrivals checks all that was sent: never more than the limit less its spare, by
+// any count over any phase.
 func (s *server) countArrivals(t *testing.T) {
 	t.Helper()
 	s.mu.Lock()
@@ -249,7 +249,7 @@ func (s *server) countArrivals(t *testing.T) {
 	}
 }
 
-// signals is a log handler that tells a test what was logged, in order.
+// signals is a log handler that gives a test the logged messages in order.
 type signals struct {
 	slog.Handler
 
@@ -265,7 +265,7 @@ func (s signals) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-// want waits for the next message and checks that it is the right one.
+// want waits for the next message, which must be this one.
 func (s signals) want(t *testing.T, part string) {
 	t.Helper()
 	select {

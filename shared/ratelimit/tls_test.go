@@ -21,8 +21,8 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// secured is a redis-server that takes TLS with a certificate of its CA's on both
-// sides, at an address beside its plain one.
+// secured is a redis-server with TLS at an address beside its plain one. Both sides need
+// a certificate of its CA.
 func secured(t *testing.T, ca *certstest.CA) (address string) {
 	t.Helper()
 	cert, key := ca.Issue(t, "redis")
@@ -32,8 +32,8 @@ func secured(t *testing.T, ca *certstest.CA) (address string) {
 	return net.JoinHostPort("127.0.0.1", port)
 }
 
-// TestTheLimiterOverTLS, with a certificate of its own, and the password from a file;
-// a renewed certificate counts from the next connection on.
+// TestTheLimiterOverTLS, with a certificate of its own and the password from a file. A
+// renewed certificate counts from the next connection on.
 func TestTheLimiterOverTLS(t *testing.T) {
 	t.Parallel()
 	ca := certstest.New(t)
@@ -54,7 +54,7 @@ func TestTheLimiterOverTLS(t *testing.T) {
 	must.Do(t, os.Rename(old, files.TLS.Cert))
 	must.Do(t, os.Rename(oldKey, files.TLS.Key))
 	must.Check(t, rdb.Ping(t.Context()).Err()) // on the connection that there is
-	// Another one is made with what the files hold now.
+	// The next connection is made with the present content of the files.
 	subscription := rdb.Subscribe(t.Context(), "limit:{default}:word")
 	t.Cleanup(func() { _ = subscription.Close() })
 	if err := subscription.Ping(t.Context()); err == nil {
@@ -62,8 +62,8 @@ func TestTheLimiterOverTLS(t *testing.T) {
 	}
 }
 
-// TestWrongTLSOfRedisIsNoAbsence: each is told at once, with the setting that mends
-// it; nobody is waited for.
+// TestWrongTLSOfRedisIsNoAbsence: each fault is reported at once, with the setting that
+// corrects it. No server is waited for.
 func TestWrongTLSOfRedisIsNoAbsence(t *testing.T) {
 	t.Parallel()
 	ca, foreign := certstest.New(t), certstest.New(t)

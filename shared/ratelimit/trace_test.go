@@ -12,8 +12,8 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// TestPermitIsASpan with egress and wait, and a cancelled wait is no error. The
-// tracer provider is the process's own, so this test is not parallel.
+// TestPermitIsASpan with egress and wait. A cancelled wait is no error. The tracer
+// provider belongs to the process, so this test is not parallel.
 func TestPermitIsASpan(t *testing.T) { //nolint:paralleltest // sets the global tracer provider
 	recorder := tracetest.NewSpanRecorder()
 	before := otel.GetTracerProvider()

@@ -21,14 +21,14 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// shippedUsers is a server with the users that deploy/redis ships, each with the same
-// password, and the URLs of both.
+// shippedUsers is a server with the users of deploy/redis, all with the same password,
+// and the URLs of both.
 func shippedUsers(t *testing.T) (run *redistest.Server, producer, worker string) {
 	t.Helper()
 	users := string(must.Get(os.ReadFile("../../deploy/redis/users.acl"))(t))
 	hash := fmt.Sprintf("#%x", sha256.Sum256([]byte("secret")))
 	users = strings.NewReplacer("#PRODUCER", hash, "#WORKER", hash).Replace(users)
-	// Somebody has to look at what was refused.
+	// A user who may read the log of refusals must exist.
 	users += "user judge on nopass ~* &* +@all\n"
 	path := filepath.Join(t.TempDir(), "users.acl")
 	must.Do(t, os.WriteFile(path, []byte(users), 0o600))
@@ -37,7 +37,7 @@ func shippedUsers(t *testing.T) (run *redistest.Server, producer, worker string)
 	return run, as("producer"), as("worker")
 }
 
-// TestTheShippedUsers can do all that their roles do: a producer also lists buckets.
+// TestTheShippedUsers can do all that their roles need; a producer also lists buckets.
 // Nothing of the limiter's own is refused.
 func TestTheShippedUsers(t *testing.T) {
 	t.Parallel()
@@ -71,7 +71,7 @@ func TestTheShippedUsers(t *testing.T) {
 	}
 }
 
-// refusals are what the server has refused to its users.
+// refusals are the commands that the server has refused to its users.
 func refusals(t *testing.T, run *redistest.Server) []string {
 	t.Helper()
 	judge := must.Get(ratelimit.NewClient(strings.Replace(run.URL(), "redis://", "redis://judge:any@", 1), time.Minute))(t)
@@ -84,9 +84,9 @@ func refusals(t *testing.T, run *redistest.Server) []string {
 	return objects
 }
 
-// TestWhatTheShippedUsersMayNot: whoever has a worker's or a producer's password of
-// Redis cannot change the server, read or write what is not the limiter's, or come
-// without one.
+// TestWhatTheShippedUsersMayNot: with a worker's or a producer's password nobody can
+// change the server, or read or write other keys than the limiter's. Without a password
+// nobody gets in.
 func TestWhatTheShippedUsersMayNot(t *testing.T) {
 	t.Parallel()
 	run, producer, worker := shippedUsers(t)
@@ -106,7 +106,7 @@ func TestWhatTheShippedUsersMayNot(t *testing.T) {
 				t.Errorf("%s as %s: %v, want it refused", command, url, err)
 			}
 		}
-		// A script is no way around.
+		// A script does not get around it.
 		if err := rdb.Eval(t.Context(), "return redis.call('FLUSHALL')", nil).Err(); err == nil {
 			t.Errorf("a script as %s flushes all", url)
 		}
@@ -119,8 +119,8 @@ func TestWhatTheShippedUsersMayNot(t *testing.T) {
 	}
 }
 
-// TestTheShippedStart: deploy/redis/start.sh gives the roles their passwords from the
-// environment, and nobody else comes in.
+// TestTheShippedStart: deploy/redis/start.sh takes the roles' passwords from the
+// environment. No other user gets in.
 func TestTheShippedStart(t *testing.T) {
 	t.Parallel()
 	port := strconv.Itoa(nettest.FreePort(t))
