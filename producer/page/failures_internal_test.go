@@ -14,7 +14,7 @@ import (
 func failedRound(n int, fail func(uid int) outcome.Failed) view.Round {
 	r := view.Round{
 		Summary: view.Summary{Round: "20260601t000000z-010203", State: view.Concluded, Failed: n}, Revisions: []int{1}, Replaying: []int{},
-		FailedLookUps: []job.Missing{}, Damaged: []outcome.Lost{},
+		FailedLookUps: []job.Missing{}, Damaged: []outcome.Lost{}, CancelOrders: []job.CancelOrder{},
 	}
 	for uid := range n {
 		one := fail(uid)

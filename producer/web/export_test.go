@@ -22,7 +22,6 @@ var Bodies = map[string]reflect.Type{
 	"Tokens":       reflect.TypeFor[view.Tokens](),
 	"Attempts":     reflect.TypeFor[view.Attempts](),
 	"Bucket":       reflect.TypeFor[view.Bucket](),
-	"Limit":        reflect.TypeFor[view.Limit](),
 	"CancelOrder":  reflect.TypeFor[cancelRequest](),
 	"CancelAnswer": reflect.TypeFor[view.Cancel](),
 	"RescoreOrder": reflect.TypeFor[rescoreRequest](),

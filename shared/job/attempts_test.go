@@ -63,7 +63,8 @@ func TestEveryEndOfAnAttemptIsListed(t *testing.T) {
 			return r.Claimed(job.Claim{ID: "later", Worker: "w", Sequence: 1, Delivery: 99, Since: ended(r), Replay: r.Replay})
 		}, job.EndedLapsed, "", "", true},
 		{"exhausted", func(r job.Record) (job.Record, error) { return r.Exhausted(r.Replay, 1, failure(r, job.Poison)) }, "poison", job.Poison, "502", true},
-		{"overdue", func(r job.Record) (job.Record, error) { return r.DeclaredOverdue(r.Replay, failure(r, job.Overdue)) }, "overdue", job.Overdue, "502", true},
+		{"overdue", func(r job.Record) (job.Record, error) { return r.GivenUp(r.Replay, failure(r, job.Overdue)) }, "overdue", job.Overdue, "502", true},
+		{"cancelled", func(r job.Record) (job.Record, error) { return r.GivenUp(r.Replay, failure(r, job.Cancelled)) }, "cancelled", job.Cancelled, "502", true},
 		{"damaged", func(r job.Record) (job.Record, error) { return r.DeclaredDamaged(failure(r, job.Damaged)), nil }, "damaged", job.Damaged, "502", true},
 	} {
 		// A replay whose first attempt had failed before.
@@ -101,7 +102,7 @@ func TestEveryEndOfAnAttemptIsListed(t *testing.T) {
 // Whoever ends a job without an attempt lists none: nobody ran it.
 func TestAJobThatNobodyRunsListsNoAttempt(t *testing.T) {
 	t.Parallel()
-	overdue := must.Get(job.Plan("r1", 7, "t").DeclaredOverdue(0, job.Failure{Class: job.Overdue, At: at}))(t)
+	overdue := must.Get(job.Plan("r1", 7, "t").GivenUp(0, job.Failure{Class: job.Overdue, At: at}))(t)
 	if len(overdue.Attempts) != 0 || overdue.Unlisted() != 0 {
 		t.Errorf("%d attempts listed, %d not, want none", len(overdue.Attempts), overdue.Unlisted())
 	}
