@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"unicode/utf8"
@@ -14,7 +13,6 @@ import (
 	"mirrorfleet/producer/page"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/session"
-	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
@@ -108,7 +106,7 @@ func cancel(ctx context.Context, c *cli.Command) (err error) {
 	case err != nil:
 		return notThere(err)
 	}
-	return printAnswer(c, v, func(w io.Writer, v view.Cancel) error { return page.Cancelled(w, v) })
+	return printAnswer(c, v, page.Cancelled)
 }
 
 // readCancel reads and checks the flags.

@@ -54,7 +54,7 @@ func limitCommand() *cli.Command {
 			Name:     "end-cool-down",
 			Category: groupHand,
 			Sources:  command.Env("end-cool-down"),
-			Usage:    "end the cool-down of `EGRESS` early; it must be the --egress, as confirmation: with \"\" it says what that risks, and ends nothing",
+			Usage:    "end the cool-down of `EGRESS` early; it must be the --egress, as confirmation: \"\" says what that risks, and ends nothing",
 		},
 	}
 	flags = slices.Concat(flags, lookFlags("find the Redis of the local round that runs on --state"),
@@ -63,7 +63,7 @@ func limitCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "limit",
 		Usage: "show an egress's bucket; stop and resume the egress by hand",
-		Description: "It shows the bucket of --egress. With --hold, --release or --end-cool-down it first gives the order. `producer egresses`\n" +
+		Description: "It shows the bucket of --egress. --hold, --release and --end-cool-down give an order first. `producer egresses`\n" +
 			"lists the buckets of all egresses.\n\n" +
 			"Examples:\n" +
 			"  producer limit --redis redis://redis:6379/0 --egress eu-1\n" +
@@ -163,9 +163,10 @@ func (r limitRequest) warn(ctx context.Context, rdb redis.UniversalClient, opera
 	if err != nil {
 		return r.explain(ctx, rdb, operator, err)
 	}
-	return command.Usage("--end-cool-down: the mirror asked egress %s to send nothing for %s more. It may answer whoever does not wait with 429 again, "+
-		"ask for a longer pause, or block the address for everybody behind it. The limit itself is kept. Wait, unless the mirror's operators "+
-		"say that the pause is over; then give --end-cool-down %s", r.egress, page.Length(state.CoolDown.Seconds()), r.egress)
+	return command.Usage("--end-cool-down: the mirror asked egress %s to send nothing for %s more. "+
+		"If it is asked before, it may answer 429 again, ask for a longer pause, or block the address for everybody behind it. "+
+		"The limit itself is kept. Wait, unless the mirror's operators say that the pause is over; then give --end-cool-down %s",
+		r.egress, page.Length(state.CoolDown.Seconds()), r.egress)
 }
 
 // carryOut sets or releases the hold, if that is asked for, and returns the bucket as

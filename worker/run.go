@@ -47,7 +47,11 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	if c.Bool("exit-with-stdin") {
 		go untilEnd(os.Stdin, stop) // ends with the process: nothing else reads standard input
 	}
+	return work(ctx, c, name, observability, log)
+}
 
+// work opens what a worker needs in order, and takes jobs until the context ends.
+func work(ctx context.Context, c *cli.Command, name string, observability *fleet.Observability, log *slog.Logger) (err error) {
 	scorer, err := newScorer(ctx, c)
 	if err != nil {
 		return err

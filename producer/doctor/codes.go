@@ -3,6 +3,7 @@ package doctor
 import (
 	"maps"
 	"slices"
+	"strconv"
 
 	"mirrorfleet/shared/jobstream"
 )
@@ -15,6 +16,7 @@ type Code string
 // a warning, by how much is wrong: docs/troubleshoot.md has the limits.
 const (
 	// The NATS servers, and the account in which the streams are.
+
 	NATSUnreachable Code = "nats-unreachable"
 	NATSCredentials Code = "nats-credentials"
 	NATSCertificate Code = "nats-certificate"
@@ -27,8 +29,10 @@ const (
 	NATSSilent      Code = "nats-silent"
 	NATSSync        Code = "nats-sync"
 	NATSRefuses     Code = "nats-refuses"
+
 	// The streams and the workers' consumer. A mismatch is in a setting that JetStream cannot
 	// change in place, drift in one that the next producer sets back.
+
 	StreamMismatch     Code = "stream-mismatch"
 	StreamDrift        Code = "stream-drift"
 	StreamCopies       Code = "stream-copies"
@@ -38,11 +42,15 @@ const (
 	ConsumerPaused     Code = "consumer-paused"
 	RoundPaused        Code = "round-paused"
 	ConsumerDeliveries Code = "consumer-deliveries"
+
 	// What the NATS users of both roles may do. Every round works with an excess, but a
 	// stolen credential then opens more than it should.
+
 	PermissionMissing Code = "permission-missing"
 	PermissionExcess  Code = "permission-excess"
+
 	// Redis, and the limiter's bucket in it.
+
 	RedisUnreachable Code = "redis-unreachable"
 	RedisRefuses     Code = "redis-refuses"
 	RedisCertificate Code = "redis-certificate"
@@ -57,21 +65,27 @@ const (
 	LimitFormula     Code = "limit-formula"
 	LimitFigures     Code = "limit-figures"
 	LimitStopped     Code = "limit-stopped"
+
 	// All clocks, and what the whole fleet shows of itself.
+
 	ClocksDiffer     Code = "clocks-differ"
 	FleetEmpty       Code = "fleet-empty"
 	EgressUndeclared Code = "egress-undeclared"
 	EgressUnreadable Code = "egress-unreadable"
 	WorkerMissing    Code = "worker-missing"
 	WorkersNone      Code = "workers-none"
+
 	// This machine: what a worker needs here, and the files that were given.
+
 	GrammarsUnusable Code = "grammars-unusable"
 	GrammarsFigures  Code = "grammars-figures"
 	SandboxLacking   Code = "sandbox-lacking"
 	FileUnreadable   Code = "file-unreadable"
 	FileInvalid      Code = "file-invalid"
 	FileExposed      Code = "file-exposed"
+
 	// The mirror, by the one request that a run sends.
+
 	MirrorNotAsked    Code = "mirror-not-asked"
 	MirrorUnreachable Code = "mirror-unreachable"
 	MirrorStatus      Code = "mirror-status"
@@ -79,10 +93,14 @@ const (
 	MirrorSlow        Code = "mirror-slow"
 	MirrorPlain       Code = "mirror-plain"
 	MirrorCertificate Code = "mirror-certificate"
+
 	// The directory of local rounds.
+
 	StateUnusable Code = "state-unusable"
 	StateSpace    Code = "state-space"
+
 	// A check that could not be made, most often because of another finding (see skipped).
+
 	NotLookedAt Code = "not-looked-at"
 )
 
@@ -106,7 +124,7 @@ func mends() map[Code]string { //nolint:funlen // a table
 			"a cluster answers 503 until its servers reach each other: their logs name the route that fails",
 		NATSPayload:        "set max_payload to 1MB or more",
 		NATSStorage:        "raise max_file_store or the account's limit, or give the store a larger disk",
-		NATSStreams:        "raise the account's max_streams: the product needs nine",
+		NATSStreams:        "raise the account's max_streams: the product needs " + strconv.Itoa(len(jobstream.StreamNames())),
 		NATSServers:        "start the other servers of the cluster, or give the --replicas that there are servers for",
 		NATSSilent:         "let the account import $SYS.REQ.SERVER.PING.VARZ, and the producer publish it, as deploy/nats/settings.conf does",
 		NATSSync:           "set sync_interval: always on that server, and restart it",

@@ -97,7 +97,8 @@ func like(groups []Group, key string) (Group, error) {
 	case 0:
 		return Group{}, fmt.Errorf("%w: no group of failures has the key %.80q; %s", ErrSelection, key, groupsText(groups))
 	}
-	return Group{}, fmt.Errorf("%w: more than one group of failures has a key that begins with %.80q; %s", ErrSelection, key, groupsText(groups))
+	return Group{}, fmt.Errorf("%w: more than one group of failures has a key that begins with %.80q; %s",
+		ErrSelection, key, groupsText(groups))
 }
 
 // groupsText lists groups for an error.

@@ -75,8 +75,9 @@ func endingColour(e job.Ending) terminal.Colour {
 		return terminal.Good
 	case job.EndedDegraded, job.EndedFailed, job.EndedHandedBack, job.EndedLapsed:
 		return terminal.Warn
+	case job.EndedDead:
 	}
-	return terminal.Bad
+	return terminal.Bad // dead, or ended from outside: overdue, cancelled, damaged, poison
 }
 
 // jobLine says how the job stands and what it has cost.

@@ -42,10 +42,10 @@ func renderRepository(p *page, r *view.RepositoryPath) {
 	}
 	printFormulas(p, 4, r.Formulas)
 	for _, side := range []struct {
-		name string
-		view.Side
-	}{{"pull requests", r.Pulls}, {"issue discovery", r.Issues}} {
-		if side.Slice == 0 {
+		name  string
+		slice float64
+	}{{"pull requests", r.Pulls.Slice}, {"issue discovery", r.Issues.Slice}} {
+		if side.slice == 0 {
 			p.textf(4, "%s: no slice", side.name)
 		}
 	}

@@ -121,7 +121,8 @@ func (m moment) paused(stop job.RoundStop) string {
 	if stop.Round != m.Round {
 		what = "round " + stop.Round + " is paused, and shares the queue"
 	}
-	return fmt.Sprintf("%s for %s, %s: no job is handed out until producer resume --round", what, clock(m.Now.Sub(stop.At)), short(stop.Text()))
+	return fmt.Sprintf("%s for %s, %s: no job is handed out until producer resume --round",
+		what, clock(m.Now.Sub(stop.At)), short(stop.Text()))
 }
 
 // short cuts a text of others to 240 characters. The log and `producer failed` have all of

@@ -58,8 +58,7 @@ func printScored(p *page, a *view.PullRequest) {
 func printDerivation(p *page, a *view.PullRequest) {
 	pull := &a.PullRequest.ScoredPullRequest
 	for _, f := range a.Derivation.Formulas {
-		switch f.Name {
-		case "issue multiplier":
+		if f.Name == "issue multiplier" {
 			printLabels(p, pull)
 			printFormula(p, 0, f)
 			printLinked(p, pull)

@@ -166,21 +166,7 @@ func printJobs(w io.Writer, r outcome.Result) error {
 	for _, o := range r.CancelOrders {
 		p.painted(terminal.Bad, func() { p.textf(0, "%s", ordered(o)) })
 	}
-	var cancelled []int
-	for _, d := range r.DeadLetters {
-		if d.Class == job.Cancelled { // often the whole round, and all for one reason
-			cancelled = append(cancelled, d.UID)
-			continue
-		}
-		p.painted(terminal.Bad, func() {
-			p.textf(0, "dead letter: miner %d, %s after %s: %s", d.UID, d.Class, plural.Of(d.Attempts, "attempt"), d.Error)
-		})
-	}
-	if len(cancelled) > 0 {
-		p.painted(terminal.Bad, func() {
-			p.textf(0, "%s, cancelled: %s", plural.Of(len(cancelled), "dead letter"), view.Miners(cancelled))
-		})
-	}
+	printDead(p, r.DeadLetters)
 	if len(r.Kept) > 0 {
 		p.textf(0, "kept: the evaluation from before the last run of %s counts, and lacks nothing", view.Miners(r.Kept))
 	}
@@ -210,6 +196,27 @@ func printJobs(w io.Writer, r outcome.Result) error {
 		printIncomplete(p, r.Round, len(r.UnknownIdentities) > 0)
 	}
 	return p.writeTo(w)
+}
+
+// printDead prints the dead letters: each by itself, but the cancelled ones, which are often
+// the whole round for one reason, in one line.
+func printDead(p *page, letters []job.DeadLetter) {
+	var cancelled []int
+	for i := range letters {
+		d := &letters[i]
+		if d.Class == job.Cancelled {
+			cancelled = append(cancelled, d.UID)
+			continue
+		}
+		p.painted(terminal.Bad, func() {
+			p.textf(0, "dead letter: miner %d, %s after %s: %s", d.UID, d.Class, plural.Of(d.Attempts, "attempt"), d.Error)
+		})
+	}
+	if len(cancelled) > 0 {
+		p.painted(terminal.Bad, func() {
+			p.textf(0, "%s, cancelled: %s", plural.Of(len(cancelled), "dead letter"), view.Miners(cancelled))
+		})
+	}
 }
 
 // printAllIssues says what was not as it should be with the one answer on all issues.

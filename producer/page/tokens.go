@@ -50,7 +50,8 @@ func printLacking(p *page, t *view.Tokens, state view.TokenState) {
 			rounds = "≥ " + rounds
 		}
 		p.painted(colour, func() {
-			p.linef("%6d  %-11s  %-16s  %9s  %s", l.UID, l.State, l.Since.UTC().Format("2006-01-02 15:04"), rounds, terminal.Cut(terminal.Clean(l.Hotkey), 20))
+			p.linef("%6d  %-11s  %-16s  %9s  %s", l.UID, l.State, l.Since.UTC().Format("2006-01-02 15:04"), rounds,
+				terminal.Cut(terminal.Clean(l.Hotkey), 20))
 		})
 		if l.FellOut {
 			p.textf(8, "it had a usable token in the round before")

@@ -33,7 +33,8 @@ func WhatIf(w io.Writer, a view.WhatIf) error {
 		p.textf(0, "Pull requests of miner %d that would differ", a.UID)
 	}
 	for _, d := range a.Pulls {
-		p.textf(2, "%s#%d, %s: earned %s, collateral %s", d.Repository, d.Number, statesText(d.Was, d.Is), oldNew(d.Earned, 4), oldNew(d.Collateral, 4))
+		p.textf(2, "%s#%d, %s: earned %s, collateral %s", d.Repository, d.Number, statesText(d.Was, d.Is),
+			oldNew(d.Earned, 4), oldNew(d.Collateral, 4))
 	}
 	for i := range a.Then.Derivation {
 		d := &a.Then.Derivation[i]

@@ -52,19 +52,18 @@ func (k *Keeper) await(ctx context.Context, rounds Rounds, last Last) (job.Manif
 		m, err := rounds.Prepare(ctx)
 		if err == nil {
 			// Reading the inputs may have taken minutes, in which the schedule was paused.
-			if _, ready, err := w.look(ctx); err != nil || !ready {
-				if err != nil {
-					return m, due, err
-				}
-				continue
-			}
+			_, ready, err = w.look(ctx)
+		}
+		switch {
+		case err == nil && ready:
 			now := time.Now()
 			k.plan(&m, due, now)
 			m.Notes = append(w.notes(due, now), m.Notes...)
 			k.cfg.Log.InfoContext(ctx, "beginning a round", "round", m.Round, "due", due.At, "missed", due.Missed, "overdue", m.OverdueAt)
 			return m, due, nil
-		}
-		if !errors.Is(err, ErrPostponed) {
+		case err == nil:
+			continue
+		case !errors.Is(err, ErrPostponed):
 			return m, due, err
 		}
 		k.setTrouble(err)
@@ -190,7 +189,7 @@ func (w *waiting) interrupted(ctx context.Context) error {
 	steer, err := w.rounds.Steer(ctx)
 	switch {
 	case err != nil:
-		return nil
+		return nil //nolint:nilerr // as documented
 	case steer.Schedule != nil:
 		return ErrPaused
 	case steer.Orders(w.last.Round):

@@ -103,7 +103,7 @@ func (s *Session) attended(ctx context.Context, work func(context.Context) error
 		defer cancel()
 		return work(ctx)
 	})
-	return group.Wait() //nolint:wrapcheck // the work's own
+	return group.Wait() // the work's own error
 }
 
 // UnderWay says how the rounds stand that a signal has interrupted, and whether this

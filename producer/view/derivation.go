@@ -63,7 +63,8 @@ func baseFormulas(pull *scoring.ScoredPullRequest) []Formula {
 	return []Formula{
 		formulaOf("from source tokens", saturated, scoreDigits,
 			call("x", num(tokens.MaxBase), call("-", num(1), call("e^", call("/", num(-source), num(scale)))))).
-			noted(fmt.Sprintf("source token score %s, saturation scale %s, at most %d", short(source, scoreDigits), short(scale, scoreDigits), tokens.MaxBase)),
+			noted(fmt.Sprintf("source token score %s, saturation scale %s, at most %d",
+				short(source, scoreDigits), short(scale, scoreDigits), tokens.MaxBase)),
 		formulaOf("bonus", bonus, roundedDigits,
 			call("round2", call("x", num(tokens.MaxBonus), call("min", num(1), call("/", num(total), num(tokens.ScoreOfFullBonus)))))).
 			noted(fmt.Sprintf("score of all files %s, at most %d", short(total, scoreDigits), tokens.MaxBonus)),
@@ -105,7 +106,8 @@ func decayFormula(name string, value float64, r *scoring.DecayReason) Formula {
 	days := call("-", call("/", num(r.Hours), num(hoursPerDay)), num(r.Midpoint))
 	sigmoid := call("/", num(1), call("+", num(1), call("e^", call("x", num(r.Steepness), days))))
 	return formulaOf(name, value, roundedDigits, call("round2", call("max", called("minimum", r.MinMultiplier), sigmoid))).
-		noted(fmt.Sprintf("%s (grace %d), midpoint %s days, steepness %s", since, r.GraceHours, short(r.Midpoint, scoreDigits), short(r.Steepness, scoreDigits)))
+		noted(fmt.Sprintf("%s (grace %d), midpoint %s days, steepness %s",
+			since, r.GraceHours, short(r.Midpoint, scoreDigits), short(r.Steepness, scoreDigits)))
 }
 
 func reviewFormula(name string, value float64, r *scoring.ReviewReason) Formula {

@@ -90,7 +90,7 @@ func DropGates(d *scoring.Dropped) []Requirement {
 		}
 		return []Requirement{{Name: name, Value: value, Required: required}}
 	}
-	switch d.Reason.Code {
+	switch d.Reason.Code { //nolint:exhaustive // the other codes drop nothing
 	case scoring.DropUnknownRepository:
 		return one("repository", d.Repository, "one of the registry")
 	case scoring.DropMaintainer:

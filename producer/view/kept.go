@@ -38,7 +38,8 @@ func keptOf(ctx context.Context, bus *jobstream.Bus, r *outcome.Result) (scoring
 		return in, fmt.Errorf("encoding the outcome of round %s: %w", r.Round, err)
 	}
 	if !bytes.Equal(again, concluded) {
-		return in, fmt.Errorf("%w: revision %d of round %s was concluded from something else than what is stored of it now", ErrNotKept, r.Revision, r.Round)
+		return in, fmt.Errorf("%w: revision %d of round %s was concluded from something else than what is stored of it now",
+			ErrNotKept, r.Revision, r.Round)
 	}
 	return in, nil
 }

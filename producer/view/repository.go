@@ -130,13 +130,14 @@ func rewardFormulas(r *RepositoryPath, pool scoring.Pool, m *scoring.MinerOutcom
 		call("x", num(scoring.ScoringPart), called("scoring share", r.ScoringShare), called("pool multiplier", pool.Multiplier))))
 	both := r.Pulls.Slice > 0 && r.Issues.Slice > 0
 	for _, side := range []struct {
-		name string
 		Side
+
+		name  string
 		share term
 		zero  func(*scoring.RepositoryOutcome) string
 	}{
-		{"pull requests", r.Pulls, call("-", num(1), called("issue discovery share", r.IssueDiscoveryShare)), ZeroPulls},
-		{"issue discovery", r.Issues, called("issue discovery share", r.IssueDiscoveryShare), ZeroIssues},
+		{r.Pulls, "pull requests", call("-", num(1), called("issue discovery share", r.IssueDiscoveryShare)), ZeroPulls},
+		{r.Issues, "issue discovery", called("issue discovery share", r.IssueDiscoveryShare), ZeroIssues},
 	} {
 		if side.Slice == 0 {
 			continue

@@ -81,7 +81,7 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 func (r Round) Like(key string) (Round, error) {
 	list, group, err := outcome.Failures{Ended: r.Failures}.Like(key)
 	if err != nil {
-		return r, err //nolint:wrapcheck // it names the round's groups
+		return r, err // it names the round's groups
 	}
 	r.Failures, r.Groups = list, []outcome.Group{group}
 	return r, nil

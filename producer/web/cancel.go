@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -116,9 +115,10 @@ func (s *cancels) follow(c round.Cancelled) {
 	case err == nil:
 		s.log.InfoContext(s.ctx, "an order to cancel is carried out", "round", c.Round, "uids", c.UIDs)
 	case s.ctx.Err() != nil:
-		s.log.InfoContext(s.ctx, fmt.Sprintf("this producer stops: whoever runs round %s carries out what is cancelled", c.Round), "round", c.Round)
+		s.log.InfoContext(s.ctx, "this producer stops: the next producer of the round carries out the order to cancel", "round", c.Round)
 	default:
-		s.log.WarnContext(s.ctx, "an order to cancel could not be followed: whoever runs the round carries it out", "round", c.Round, "error", err)
+		s.log.WarnContext(s.ctx, "an order to cancel could not be followed: the producer of the round carries it out",
+			"round", c.Round, "error", err)
 	}
 }
 

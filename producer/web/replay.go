@@ -88,7 +88,8 @@ func (a *API) rescore(r *http.Request) (reply, error) {
 	if err := a.mayOrder(r); err != nil {
 		return reply{}, err
 	}
-	asked, err := readOrder[rescoreRequest](r, `{"uids": [5, 17]}`, "uids as a list of whole numbers, dry_run as true or false", "uids, dry_run")
+	asked, err := readOrder[rescoreRequest](r, `{"uids": [5, 17]}`,
+		"uids as a list of whole numbers, dry_run as true or false", "uids, dry_run")
 	if err != nil {
 		return reply{}, err
 	}

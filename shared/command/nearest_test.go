@@ -13,7 +13,7 @@ func TestNear(t *testing.T) {
 	names := []string{"acme/widgets", "acme/rocket", "other/widget-kit", "far/away", "Acme/Widget"}
 	for name, want := range map[string]string{
 		"acme/widget": "Acme/Widget acme/widgets other/widget-kit", "ACME/ROCKETS": "acme/rocket acme/widgets", "widgets": "acme/widgets",
-		"nothing/like-it": "", "": "", "acme/widgest": "acme/widgets Acme/Widget",
+		"nothing/like-it": "", "": "", "acme/widgexs": "acme/widgets Acme/Widget",
 	} {
 		if got := strings.Join(command.Near(name, names), " "); got != want {
 			t.Errorf("near %q: %s, want %s", name, got, want)

@@ -26,7 +26,7 @@ type Check func(context.Context) error
 
 // Note is what a check returns that has something to tell of a part that can do its work:
 // the process is ready.
-type Note string
+type Note string //nolint:errname // it tells of no error
 
 func (n Note) Error() string { return string(n) }
 

@@ -124,7 +124,7 @@ func constants(t *testing.T) map[string]constantValue {
 				continue
 			}
 			for _, spec := range group.Specs {
-				of := spec.(*ast.ValueSpec) //nolint:forcetypeassert // a declaration of constants has no other
+				of := spec.(*ast.ValueSpec) // a declaration of constants has no other
 				for i := range min(len(of.Names), len(of.Values)) {
 					if value, ok := number(of.Values[i]); ok {
 						at := s.path + ":" + strconv.Itoa(s.line(of.Names[i].Pos()))

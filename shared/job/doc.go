@@ -13,7 +13,7 @@
 //	   │ │                   └─────────────▶ failed ────┤
 //	   │ └─────────────────────────────────────▲        │
 //	   │   Exhaust,             Bury, Exhaust,          │
-//	   │   GiveUp               GiveUp                  │
+//	   │   GiveUp               or GiveUp               │
 //	   └────────────────────────────────────────────────┘
 //	       Replan, for the next replay
 //	       Reopen, when the evaluation that stands is gone or unreadable

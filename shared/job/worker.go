@@ -22,7 +22,7 @@ const WorkerKept = 24 * time.Hour
 
 // Worker is a sign of life of one worker process. It is for show: nothing depends on it.
 // Its instants are of the worker's own clock, so a reader uses only their differences.
-type Worker struct {
+type Worker struct { //nolint:recvcheck // it is large, and encoded by value as all wire types are
 	Version int `json:"version"`
 	// Name is that of the records; two processes may have the same one.
 	Name string `json:"name"`

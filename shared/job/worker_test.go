@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/job"
@@ -33,7 +34,7 @@ func TestAWorkersSignIsBounded(t *testing.T) {
 		}
 	}
 	for _, text := range texts {
-		if len(text) > 410 || strings.ContainsAny(text, "\x1b\xff") {
+		if len(text) > 410 || strings.Contains(text, "\x1b") || !utf8.ValidString(text) {
 			t.Fatalf("%d bytes, %.20q: want it cut and cleaned", len(text), text)
 		}
 	}

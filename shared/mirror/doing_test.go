@@ -23,7 +23,7 @@ func TestARequestShowsWhatItWaitsFor(t *testing.T) {
 		before     func(*bundle, context.Context)
 	}{
 		"retry":   {doing.Retry, "status 502: no", func(c *mirror.Config) { c.Backoff, c.MaxBackoff = time.Hour, time.Hour }, nil},
-		"breaker": {doing.Breaker, "status 502: no", func(c *mirror.Config) { breaking(c); c.BreakFor = time.Hour }, func(b *bundle, _ context.Context) { b.trip(t) }},
+		"breaker": {doing.Breaker, "status 502: no", func(c *mirror.Config) { breaking(c); c.BreakFor = time.Hour }, func(b *bundle, _ context.Context) { b.trip(t) }}, //nolint:contextcheck // it has the bundle's own
 		"connection": {doing.Connection, "", func(c *mirror.Config) { c.PoolSize = 1 }, func(b *bundle, ctx context.Context) {
 			b.meter.permit = func(ctx context.Context, _ int64) (time.Time, error) {
 				asked <- struct{}{}

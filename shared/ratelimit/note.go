@@ -22,7 +22,7 @@ const (
 
 // encode returns the note as the bucket keeps it.
 func (n Note) encode() string {
-	data, _ := json.Marshal(n.bounded()) // it has two texts, which are valid
+	data, _ := json.Marshal(n.bounded()) //nolint:errchkjson // it has two texts, which are valid
 	return string(data)
 }
 

@@ -238,8 +238,8 @@ func (i *instruments) ofRounds(m *maker) {
 	i.roundDegraded = m.gauge(MetricRoundDegraded, "{job}", "Done jobs of the round that lack an answer.")
 	i.roundDuration = m.seconds(MetricRoundDuration, "Rounds from their start in this process to their end.", secondsLong)
 	i.roundPostponed = m.look(MetricRoundPostponed, "{round}", "1 while a round is due and cannot begin, by the input that postpones it.")
-	i.paused = m.lookFloat(MetricPaused, "s", "Time since an operator has paused the schedule, or the round that runs; 0 while it is not paused.")
-	i.roundFellOut = m.gauge(MetricRoundFellOut, "{miner}", "Miners that had a usable token in the round before the last one and have none now.")
+	i.paused = m.lookFloat(MetricPaused, "s", "Time since an operator paused the schedule, or the round that runs; 0 while it is not paused.")
+	i.roundFellOut = m.gauge(MetricRoundFellOut, "{miner}", "Miners that had a usable token in the round before the last, and have none now.")
 	i.auditJobs = m.gauge(MetricAuditJobs, "{job}", "The sides of planned = done + failed + outstanding.")
 	i.auditDiscrepancies = m.gauge(MetricAuditDiscrepancies, "{discrepancy}",
 		"Contradictions in what is stored of the round's jobs; one that stays is a fault.")

@@ -63,10 +63,11 @@ func derivedPull(t *testing.T, r *outcome.Result, m *scoring.MinerOutcome, name 
 		return n
 	}
 	want := map[string]float64{"base score": p.BaseScore, "issue multiplier": p.IssueMultiplier}
-	switch {
-	case p.State == scoring.Open:
+	switch p.State {
+	case scoring.Closed: // it earns nothing
+	case scoring.Open:
 		want["collateral"] = p.CollateralScore
-	case p.State == scoring.Merged:
+	case scoring.Merged:
 		want["time decay"], want["review quality"] = p.TimeDecayMultiplier, p.ReviewQualityMultiplier
 		if p.EarnedScore != 0 || a.Derivation.Zero == "" {
 			want["earned"] = p.EarnedScore

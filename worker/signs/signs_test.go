@@ -118,8 +118,8 @@ func TestAWorkerShowsWhatItDoes(t *testing.T) {
 
 // While the bucket is gone, signs are dropped, and the log says so once. Work goes on: what a
 // job says of itself waits for nothing.
-func TestSignsThatFailAreDropped(t *testing.T) {
-	meter := telemetrytest.Meter(t) // it is the process's: no other test runs beside this one
+func TestSignsThatFailAreDropped(t *testing.T) { //nolint:paralleltest // the meter is the process's
+	meter := telemetrytest.Meter(t)
 	b := setup(t)
 	js := must.Get(b.nc.JetStream())(t)
 	must.Do(t, js.DeleteStream("KV_"+job.BucketWorkers))

@@ -73,7 +73,7 @@ func TestTheRulesHaveTheWeightsOfTheCode(t *testing.T) {
 	for _, row := range weightsTable(t, "Languages") {
 		for group := range strings.SplitSeq(row.right, ";") {
 			weight, extensions, _ := strings.Cut(strings.TrimSpace(group), ":")
-			for _, extension := range strings.Fields(extensions) {
+			for extension := range strings.FieldsSeq(extensions) {
 				name := strings.TrimPrefix(row.left, "(by lines)")
 				page[extension] = language{must.Get(strconv.ParseFloat(weight, 64))(t), name}
 				lines[extension] = row.line
@@ -87,7 +87,7 @@ func TestTheRulesHaveTheWeightsOfTheCode(t *testing.T) {
 	for heading, key := range map[string]string{"Structural bonus": "structural_bonus", "Leaf tokens": "leaf_tokens"} {
 		page, lines := map[string]float64{}, map[string]int{}
 		for _, row := range weightsTable(t, heading) {
-			for _, node := range strings.Fields(row.right) {
+			for node := range strings.FieldsSeq(row.right) {
 				page[node], lines[node] = must.Get(strconv.ParseFloat(row.left, 64))(t), row.line
 			}
 		}

@@ -60,7 +60,7 @@ const (
 )
 
 // Change is one thing that is taken for true.
-type Change struct {
+type Change struct { //nolint:recvcheck // only reading a flag changes it
 	Kind Kind
 	Item Item
 	// At is when it happens, for Merge, Close and Date; zero is the round's instant.

@@ -146,7 +146,7 @@ func (w *world) solved(pr *scoring.PullRequest, issue *scoring.LinkedIssue) {
 	// It was filed before the window: its author's list does not have it while it is open.
 	for _, m := range w.in.Miners {
 		if e, there := w.in.Evaluations[m.UID]; there && e.Issues != nil && m.GitHubID == *issue.AuthorID {
-			w.lacks("issue %s of miner %d, which was filed before the round's window", item, m.UID)
+			w.lacksf("issue %s of miner %d, which was filed before the round's window", item, m.UID)
 		}
 	}
 }

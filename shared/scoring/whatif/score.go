@@ -17,12 +17,12 @@ func (w *world) take(registry input.Registry) {
 		former, known := w.before.Repository(repo.Name)
 		switch {
 		case !known:
-			w.lacks("the pull requests and issues of %s, which was not in the registry", repo.Name)
+			w.lacksf("the pull requests and issues of %s, which was not in the registry", repo.Name)
 		case repo.Scoring.PRLookbackDays != former.Scoring.PRLookbackDays:
-			w.lacks("the pull requests and issues of %s in %d days (the round asked for those in %d)",
+			w.lacksf("the pull requests and issues of %s in %d days (the round asked for those in %d)",
 				repo.Name, repo.Scoring.PRLookbackDays, former.Scoring.PRLookbackDays)
 		case repo.MaintainerCut > 0 && former.MaintainerCut == 0:
-			w.lacks("the maintainers of %s, which had no cut", repo.Name)
+			w.lacksf("the maintainers of %s, which had no cut", repo.Name)
 		}
 	}
 	w.in.Registry = registry
@@ -35,7 +35,7 @@ func (w *world) take(registry input.Registry) {
 	for uid := range w.in.Evaluations {
 		e := w.copyOf(uid)
 		if e.Received == nil && len(e.Merged)+len(e.Open)+len(e.Closed)+len(e.Dropped) > 0 {
-			w.lacks("what the mirror said of the pull requests of miner %d (its evaluation is of a version that did not keep it)", uid)
+			w.lacksf("what the mirror said of the pull requests of miner %d (its evaluation is of a version that did not keep it)", uid)
 		}
 		w.facts[uid] = true
 		e.Received = slices.DeleteFunc(e.Received, func(p scoring.PullRequest) bool { return gone(p.Repository) })
@@ -68,7 +68,7 @@ func (w *world) score(uid int) {
 			figures, was := asked[item]
 			if !was && scoring.NeedsFiles(*pr) {
 				if figures = w.figures(item); figures == nil {
-					w.lacks("files of %s", item)
+					w.lacksf("files of %s", item)
 				}
 			}
 			repo, _ := w.in.Registry.Repository(pr.Repository)
@@ -155,7 +155,7 @@ func (w *world) solve() {
 			}
 			figures := w.figures(item)
 			if figures == nil {
-				w.lacks("files of %s, which solves an issue of miner %d", item, uid)
+				w.lacksf("files of %s, which solves an issue of miner %d", item, uid)
 				continue
 			}
 			repo, _ := w.in.Registry.Repository(pull.Repository)
@@ -175,7 +175,7 @@ func (w *world) rescore(uid, at int) {
 		return
 	}
 	if s.Tokens == nil {
-		w.lacks("files of %s#%d, which solves an issue of miner %d", s.Repository, s.Number, uid)
+		w.lacksf("files of %s#%d, which solves an issue of miner %d", s.Repository, s.Number, uid)
 		return
 	}
 	w.copyOf(uid).Issues.Solving[at] = scoring.ScoreSolving(scoring.SolvingPull{Repository: s.Repository, Number: s.Number}, repo, s.Tokens)

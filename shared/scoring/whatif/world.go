@@ -69,7 +69,7 @@ func Conclude(in scoring.RoundInput, changes []Change, registry *input.Registry)
 	return scoring.Conclude(changed), nil
 }
 
-func (w *world) lacks(format string, args ...any) {
+func (w *world) lacksf(format string, args ...any) {
 	w.missing = append(w.missing, fmt.Sprintf(format, args...))
 }
 
