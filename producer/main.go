@@ -30,7 +30,8 @@ func newCommand() *cli.Command {
 		Commands: []*cli.Command{
 			runCommand(), serveCommand(), roundsCommand(), showCommand(), rewardsCommand(), failedCommand(), replayCommand(), rescoreCommand(),
 			cancelCommand(), pauseCommand(), resumeCommand(), nowCommand(), exportCommand(), whatIfCommand(), previewCommand(), planCommand(),
-			warmCommand(), workersCommand(), egressesCommand(), limitCommand(), tokensCommand(), doctorCommand(), backupCommand(), restoreCommand(),
+			warmCommand(), watchCommand(), workersCommand(), egressesCommand(), limitCommand(), tokensCommand(), doctorCommand(),
+			backupCommand(), restoreCommand(),
 		},
 	}
 }

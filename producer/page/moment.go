@@ -3,6 +3,7 @@ package page
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -173,7 +174,74 @@ func (m moment) lines(width int) []string {
 		}
 		lines = append(lines, fill(head, s.items, width)...)
 	}
+	return append(lines, m.minerLines(width)...)
+}
+
+// minerLines are one line for each job that has not succeeded, the most interesting first;
+// what does not fit a line is cut. A screen that is too low shows the first of them.
+func (m moment) minerLines(width int) []string {
+	lines := make([]string, 0, len(m.Miners))
+	for _, one := range view.Interesting(m.Miners) {
+		lines = append(lines, terminal.Cut(minerLine(one), width))
+	}
 	return lines
+}
+
+// minerLine is a miner's job in one line.
+func minerLine(m view.MinerNow) string {
+	parts := []string{fmt.Sprintf("miner %-4d", m.UID), fmt.Sprintf("%-7s", phaseOf(m))}
+	if m.Attempt > 0 {
+		parts = append(parts, fmt.Sprintf("attempt %d", m.Attempt))
+	}
+	for _, part := range []string{m.Worker, cmp.Or(m.Doing, m.Failure)} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.TrimRight(terminal.Clean(strings.Join(parts, "  ")), " ")
+}
+
+// phaseOf is a job's phase in the words of the display.
+func phaseOf(m view.MinerNow) string {
+	if m.Phase == job.Planned {
+		return "queued"
+	}
+	return string(m.Phase)
+}
+
+// Event prints one event of a round in a line.
+func Event(w io.Writer, e view.Event) error {
+	text := ""
+	switch {
+	case e.Miner != nil:
+		text = minerLine(*e.Miner)
+	case e.Progress != nil:
+		p := e.Progress
+		text = strings.Join(moment{view.Moment{Progress: round.Progress{
+			Planned:  p.Planned,
+			Queued:   p.Queued,
+			Running:  p.Running,
+			Done:     p.Done,
+			Failed:   p.Failed,
+			Degraded: p.Degraded,
+			Retrying: p.Retrying,
+		}}}.miners(), ", ")
+	case e.End != nil:
+		text = ending(e.End)
+	}
+	return writeLine(w, e.At.UTC().Format("15:04:05")+"  "+text)
+}
+
+// ending says how a round stands when nobody follows it any more.
+func ending(e *view.Summary) string {
+	jobs := fmt.Sprintf("%d/%d done, %d failed, %d degraded", e.Done, e.Planned, e.Failed, e.Degraded)
+	switch {
+	case e.Revision == 0:
+		return fmt.Sprintf("round %s is not running, and has no outcome: %s", e.Round, jobs)
+	case e.Complete:
+		return fmt.Sprintf("round %s is concluded and complete: %s", e.Round, jobs)
+	}
+	return fmt.Sprintf("round %s is concluded and not complete: %s", e.Round, jobs)
 }
 
 // fill puts items behind a head. An item that does not fit moves to the next line; only an

@@ -21,6 +21,14 @@ func JSON(w io.Writer, v any) error {
 	return nil
 }
 
+// JSONLine prints a value as one line of JSON, as JSON does otherwise.
+func JSONLine(w io.Writer, v any) error {
+	if err := json.NewEncoder(terminal.JSON(w)).Encode(v); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	return nil
+}
+
 // writeLine writes text as one line, outside of any page.
 func writeLine(w io.Writer, text string) error {
 	if _, err := io.WriteString(w, strings.TrimRight(text, "\n")+"\n"); err != nil {

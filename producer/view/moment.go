@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -25,6 +26,8 @@ type Moment struct {
 	// confirmed nothing; zero if it answers.
 	NATS   error
 	Silent time.Time
+	// Miners are the jobs of the round, where each of them is followed; nil elsewhere.
+	Miners []MinerNow
 }
 
 // Left is how long the round still takes, if that is known.
@@ -53,10 +56,13 @@ type Watch struct {
 	round string
 	limit func(context.Context) (ratelimit.State, error)
 	nats  func() error
+	// started is when the round began; zero if it begins with the watch.
+	started time.Time
 
 	mu       sync.Mutex
 	progress round.Progress
 	sight    round.Sight
+	miners   []MinerNow
 }
 
 // NewWatch follows a round. limit reads the bucket, and says why no permit would be
@@ -67,7 +73,7 @@ func NewWatch(round string, limit func(context.Context) (ratelimit.State, error)
 
 // Begin is the moment at which watching begins.
 func (w *Watch) Begin(ctx context.Context, now time.Time) Moment {
-	m := Moment{Round: w.round, Started: now, Meter: &estimate.Meter{}}
+	m := Moment{Round: w.round, Started: cmp.Or(w.started, now), Meter: &estimate.Meter{}}
 	w.Look(ctx, &m, now)
 	return m
 }
@@ -86,6 +92,13 @@ func (w *Watch) See(s round.Sight) {
 	w.sight = s
 }
 
+// Show takes how each miner's job stands.
+func (w *Watch) Show(miners []MinerNow) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.miners = miners
+}
+
 // Latest brings a moment up to an instant, as far as it was told.
 func (w *Watch) Latest(m *Moment, now time.Time) {
 	w.mu.Lock()
@@ -93,6 +106,7 @@ func (w *Watch) Latest(m *Moment, now time.Time) {
 	m.Now = now
 	m.Progress = w.progress
 	m.Sight = w.sight
+	m.Miners = w.miners
 }
 
 // Look does what Latest does, and also reads the bucket and checks NATS. It may take as

@@ -40,5 +40,6 @@ var Bodies = map[string]reflect.Type{
 	"Comparison":  reflect.TypeFor[outcome.Comparison](),
 	"Plan":        reflect.TypeFor[estimate.Estimate](),
 	"Preview":     reflect.TypeFor[preview.Preview](),
+	"Event":       reflect.TypeFor[view.Event](),
 	"Diagnosis":   reflect.TypeFor[doctor.Diagnosis](),
 }

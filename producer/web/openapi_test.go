@@ -203,7 +203,7 @@ func (c fieldCheck) value(at string, typ reflect.Type, schema *openapi3.Schema) 
 		want = openapi3.TypeBoolean
 	case kind == reflect.Float64:
 		want = openapi3.TypeNumber
-	case kind == reflect.Int, kind == reflect.Int64:
+	case kind == reflect.Int, kind == reflect.Int64, kind == reflect.Uint64:
 		want = openapi3.TypeInteger
 	default:
 		c.t.Errorf("%s: this test does not know a %s", at, typ)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -105,4 +106,43 @@ func decodeRecord(key string, data []byte) (job.Record, error) {
 // state per record, as kv.Watch says.
 func (re Records) Watch(ctx context.Context, round string) (<-chan job.Record, error) {
 	return kv.Watch(ctx, re.records(), round+".*", decodeRecord)
+}
+
+// After reads the records of a round that have changed after a sequence, 0 for all, in the
+// order of their changes. of is the sequence up to which that is all: the next call begins
+// there. A stream that was set back or made anew ends before the sequence, and is read from
+// its beginning. A record that cannot be read is left out.
+//
+// It takes one request while nothing changes, and one for each change. It needs no consumer,
+// which a viewer must not create, and it reads from the leader.
+func (re Records) After(ctx context.Context, round string, sequence uint64) (changed []job.Record, of uint64, err error) {
+	stream := re.records().Stream
+	filter := jetstream.WithGetMsgSubject(kv.Subject(job.BucketRecords, round+".*"))
+	err = re.retry(ctx, "following the records of round "+round, func(ctx context.Context) error {
+		changed = nil
+		info, err := stream.Info(ctx)
+		if err != nil {
+			return err //nolint:wrapcheck // retry names the operation
+		}
+		if of = info.State.LastSeq; of < sequence {
+			sequence = 0
+		}
+		for at := sequence; at < of; {
+			msg, err := stream.GetMsg(ctx, at+1, filter)
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				break
+			}
+			if err != nil {
+				return err //nolint:wrapcheck // as above
+			}
+			at = msg.Sequence
+			of = max(of, at)
+			key := strings.TrimPrefix(msg.Subject, kv.Subject(job.BucketRecords, ""))
+			if r, err := decodeRecord(key, msg.Data); err == nil {
+				changed = append(changed, r)
+			}
+		}
+		return nil
+	})
+	return changed, of, err
 }

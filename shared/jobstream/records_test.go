@@ -219,3 +219,41 @@ func TestWatchOutlivesTheServer(t *testing.T) {
 	b.change(1)
 	b.receive(records, func(m map[int]job.Record) bool { return len(m) == 2 && m[1].Requests == 1 })
 }
+
+// A follower reads each record that has changed since it read last, once, in the order of the
+// changes. Those of other rounds and those that cannot be read are left out, and a stream that
+// was made anew is read from its beginning.
+func TestFollowingRecordsBySequence(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	at := uint64(0)
+	follow := func(what string, want ...int) {
+		t.Helper()
+		changed, of, err := b.bus.Records.After(b.ctx, "r1", at)
+		must.Do(t, err)
+		var uids []int
+		for _, r := range changed {
+			uids = append(uids, r.UID)
+		}
+		if !cmp.Equal(uids, want) {
+			t.Errorf("%s: records of %v, want %v", what, uids, want)
+		}
+		at = of
+	}
+	follow("before any")
+	b.plan(1, 2, 3)
+	b.change(2)
+	b.change(1)
+	follow("the first look", 3, 2, 1)
+	follow("nothing new")
+	must.Get(b.bus.Records.Plan(b.ctx, job.Plan("r2", 1, "trace")))(t)
+	follow("another round's")
+	b.change(3)
+	must.Get(b.bus.Bucket(job.BucketRecords).PutString(b.ctx, "r1.4", "{"))(t)
+	follow("one is damaged", 3)
+	for uid := 1; uid <= 3; uid++ {
+		b.change(uid)
+	}
+	at += 100 // as of a stream that has been replaced by an older one
+	follow("the stream is another", 1, 2, 3)
+}

@@ -108,7 +108,11 @@ func TestAWorkerDoesItsWork(t *testing.T) {
 	_, _, err = worker.Schedule.LastConclusion(b.ctx)
 	must.Do(t, err)
 
-	held := must.Get(b.as(jobstream.RoleViewer).Inventory(b.ctx, "r1"))(t)
+	viewer := b.as(jobstream.RoleViewer)
+	if changed, of, err := viewer.Records.After(b.ctx, "r1", 0); err != nil || of != 3 || len(changed) != 1 || changed[0].Phase != job.Done {
+		t.Errorf("the viewer follows %+v up to %d, %v; want the record as it is, and the sequence of its third change", changed, of, err)
+	}
+	held := must.Get(viewer.Inventory(b.ctx, "r1"))(t)
 	if len(held.Records) != 1 || held.Records[0].Phase != job.Done || len(held.Evaluations) != 1 || len(held.Messages) != 0 {
 		t.Errorf("the viewer sees %+v", held)
 	}

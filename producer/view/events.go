@@ -1,0 +1,118 @@
+package view
+
+import (
+	"fmt"
+	"time"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// Event is one change of a round that is followed.
+type Event struct {
+	// ID is the sequence in the stream of records up to which the changes are told. Events
+	// that were seen together have one ID.
+	ID uint64 `json:"id"`
+	// At is when the change was seen, by the follower's clock.
+	At time.Time `json:"at"`
+	// Type says which of the others is set.
+	Type     EventType      `json:"type"`
+	Progress *RoundProgress `json:"progress,omitempty"`
+	Miner    *MinerNow      `json:"miner,omitempty"`
+	End      *Summary       `json:"end,omitempty"`
+}
+
+// EventType is the kind of an event.
+type EventType string
+
+// The kinds of events.
+const (
+	EventProgress EventType = "progress" // the counts of the round have changed
+	EventMiner    EventType = "miner"    // a miner's job has changed, or what it waits for
+	EventEnd      EventType = "end"      // the last event: how the round stands
+)
+
+// RoundProgress counts the jobs of a round: Planned = Queued + Running + Done + Failed.
+type RoundProgress struct {
+	Planned  int `json:"planned"`
+	Queued   int `json:"queued"`
+	Running  int `json:"running"`
+	Done     int `json:"done"`
+	Failed   int `json:"failed"`
+	Degraded int `json:"degraded"`
+	Retrying int `json:"retrying"`
+}
+
+// MinerNow is a miner's job at a moment.
+type MinerNow struct {
+	UID   int       `json:"uid"`
+	Phase job.Phase `json:"phase"`
+	// Attempt counts the attempts that have begun, and Failures those that have failed.
+	Attempt  int    `json:"attempt"`
+	Failures int    `json:"failures"`
+	Worker   string `json:"worker,omitempty"`
+	// Doing is what the job does or waits for; "" for unknown.
+	Doing string `json:"doing,omitempty"`
+	// Failure is how the last attempt failed; "" for no failure.
+	Failure  string `json:"failure,omitempty"`
+	Degraded bool   `json:"degraded,omitempty"`
+}
+
+func progressOf(p round.Progress) RoundProgress {
+	return RoundProgress{
+		Planned:  p.Planned,
+		Queued:   p.Queued,
+		Running:  p.Running,
+		Done:     p.Done,
+		Failed:   p.Failed,
+		Degraded: p.Degraded,
+		Retrying: p.Retrying,
+	}
+}
+
+// minerNow says how a job stands. retry is when the record of a failed attempt was seen plus
+// its delay; sign is the last one of the worker that has the job, nil for none.
+func minerNow(r *job.Record, retry time.Time, sign *jobstream.Present, now time.Time) MinerNow {
+	m := MinerNow{
+		UID:      r.UID,
+		Phase:    r.Phase,
+		Attempt:  r.Deliveries,
+		Failures: r.Failures,
+		Degraded: r.Degraded,
+	}
+	if r.Claim != nil && r.Phase != job.Planned {
+		m.Worker = r.Claim.Worker
+	}
+	if r.Failure != nil && r.Phase != job.Done {
+		m.Failure = fmt.Sprintf("%s: %s", r.Failure.Class, r.Failure.Error)
+	}
+	switch {
+	case r.Phase == job.Planned && r.Failures > 0 && r.Failure != nil:
+		m.Doing = fmt.Sprintf("retry at %s after: %s", retry.UTC().Format("15:04:05"), r.Failure.Error)
+	case r.Phase == job.Planned && r.Refused != "":
+		m.Doing = "handed back: " + r.Refused
+	case r.Phase == job.Running:
+		m.Doing = running(r, sign, now)
+	}
+	return m
+}
+
+// running says what a running job does, by the sign of its worker.
+func running(r *job.Record, sign *jobstream.Present, now time.Time) string {
+	if sign == nil {
+		if r.Claim.Stall != nil {
+			return "breaker: " + r.Claim.Stall.Why
+		}
+		return ""
+	}
+	if _, silent := sign.Silence(sign.Stored, now); silent {
+		return "its worker is silent since " + sign.Stored.UTC().Format("15:04:05")
+	}
+	for _, j := range sign.Jobs {
+		if j.Round == r.Round && j.UID == r.UID && !j.WarmUp {
+			return Doing(j.Doing, sign.Stored)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,351 @@
+package view
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// How often a round is looked at that another process runs: its records, and the signs of
+// workers with whether the round has ended.
+const (
+	lookAtRecords = 500 * time.Millisecond
+	lookAtSigns   = 2 * time.Second
+	// takeoverTime is how long a round may be without a producer before whoever follows it
+	// leaves: a standby takes over sooner.
+	takeoverTime = 30 * time.Second
+)
+
+// Follow is one process's look at a round that another process runs. It reads NATS alone, and
+// changes nothing.
+type Follow struct {
+	bus      *jobstream.Bus
+	manifest job.Manifest
+	follower *round.Follower
+	// Watch is for the display of the round.
+	Watch *Watch
+
+	at      uint64 // the sequence up to which the records are known
+	records map[int]job.Record
+	retries map[int]time.Time // when a queued job is due again
+	roll    jobstream.Roll
+	told    map[int]MinerNow
+	counted RoundProgress
+
+	mu      sync.Mutex // guards bus, roll and what follows against the display, which reads them
+	granted int64      // by the last signs
+	since   time.Time  // since when it is that
+	shown   int64
+
+	alive    time.Time // when a worker showed itself last
+	producer time.Time // when a producer held the round last; zero for never
+}
+
+// NewFollow begins to follow a round. A round that does not exist is ErrNoRound.
+func NewFollow(ctx context.Context, bus *jobstream.Bus, name string, now time.Time) (*Follow, error) {
+	m, err := bus.Rounds.Planned(ctx, name)
+	if errors.Is(err, jobstream.ErrNotFound) {
+		return nil, without(ctx, bus, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("round %s: %w", name, err)
+	}
+	f := following(m, now)
+	f.bus = bus
+	f.Watch = NewWatch(name, f.limit, f.standing)
+	f.Watch.started = m.PlannedAt
+	if err := f.readSigns(ctx, now); err != nil {
+		return nil, err
+	}
+	return f, f.readRecords(ctx, now)
+}
+
+// following is a Follow of a round of which nothing is known but the manifest.
+func following(m job.Manifest, now time.Time) *Follow {
+	return &Follow{
+		manifest: m,
+		follower: round.NewFollower(m),
+		records:  map[int]job.Record{},
+		retries:  map[int]time.Time{},
+		told:     map[int]MinerNow{},
+		alive:    now,
+	}
+}
+
+// Run tells the events until the round has ended, ctx ends or tell fails. The last event is
+// of the type EventEnd; Run returns its content.
+func (f *Follow) Run(ctx context.Context, tell func(Event) error) (Summary, error) {
+	records, signs := time.NewTicker(lookAtRecords), time.NewTicker(lookAtSigns)
+	defer records.Stop()
+	defer signs.Stop()
+	for {
+		now := time.Now()
+		ended, err := f.ended(ctx, now)
+		if err == nil {
+			err = f.tell(now, tell)
+		}
+		if err != nil {
+			return Summary{}, err
+		}
+		if ended {
+			return f.End(ctx, f.bus, tell)
+		}
+		for looked := false; !looked; {
+			select {
+			case <-ctx.Done():
+				return Summary{}, fmt.Errorf("following round %s: %w", f.manifest.Round, context.Cause(ctx))
+			case now = <-records.C:
+				err = f.readRecords(ctx, now)
+			case now = <-signs.C:
+				looked = true
+				err = f.readSigns(ctx, now)
+			}
+			if err == nil {
+				err = f.tell(now, tell)
+			}
+			if err != nil {
+				return Summary{}, err
+			}
+		}
+	}
+}
+
+// End tells how the round stands now, by the streams of a bus, and returns it.
+func (f *Follow) End(ctx context.Context, bus *jobstream.Bus, tell func(Event) error) (Summary, error) {
+	now := time.Now()
+	f.mu.Lock()
+	f.bus = bus
+	f.mu.Unlock()
+	if err := f.readRecords(ctx, now); err != nil {
+		return Summary{}, err
+	}
+	if err := f.tell(now, tell); err != nil {
+		return Summary{}, err
+	}
+	stands, err := standingOf(ctx, f.bus, f.manifest, now)
+	if err != nil {
+		return Summary{}, fmt.Errorf("round %s: %w", f.manifest.Round, err)
+	}
+	return stands.Summary, tell(f.event(now, Event{Type: EventEnd, End: &stands.Summary}))
+}
+
+// standing is what is wrong with NATS, if anything is.
+func (f *Follow) standing() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.bus.Standing()
+}
+
+// ended says whether the round has been concluded and nobody works on it any more, or has had
+// no producer for longer than a standby would take.
+func (f *Follow) ended(ctx context.Context, now time.Time) (bool, error) {
+	revisions, err := f.bus.Outcomes.Revisions(ctx, f.manifest.Round)
+	if err != nil {
+		return false, fmt.Errorf("listing the outcomes of round %s: %w", f.manifest.Round, err)
+	}
+	holder, beat, err := f.bus.Holders.LastBeat(ctx, f.manifest.Round)
+	if err != nil {
+		return false, fmt.Errorf("looking for the producer of round %s: %w", f.manifest.Round, err)
+	}
+	if !beat.IsZero() && !holder.Released && now.Sub(beat) <= holder.For {
+		f.producer = now
+		return false, nil
+	}
+	return len(revisions) > 0 || f.producer.IsZero() || holder.Released || now.Sub(f.producer) > takeoverTime, nil
+}
+
+// readRecords takes the records that have changed.
+func (f *Follow) readRecords(ctx context.Context, now time.Time) error {
+	changed, at, err := f.bus.Records.After(ctx, f.manifest.Round, f.at)
+	if err != nil {
+		return err
+	}
+	f.take(changed, at, now)
+	return nil
+}
+
+// take takes records that have changed, up to a sequence.
+func (f *Follow) take(changed []job.Record, at uint64, now time.Time) {
+	f.at = at
+	for _, c := range changed {
+		if c.Phase == job.Running {
+			f.alive = now
+		}
+		if c.Failure != nil {
+			f.retries[c.UID] = now.Add(c.Failure.Delay)
+		}
+		f.records[c.UID] = c
+		f.follower.Take(c, now)
+	}
+}
+
+// readSigns takes the workers' signs of life.
+func (f *Follow) readSigns(ctx context.Context, now time.Time) error {
+	roll, err := f.bus.Presence.List(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the workers' signs of life: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.roll = roll
+	for i := range f.roll.Workers {
+		w := &f.roll.Workers[i]
+		if _, silent := w.Silence(w.Stored, f.roll.Now); !silent && w.Left == "" {
+			f.alive = now
+		}
+	}
+	return nil
+}
+
+// tell tells what has changed since it was told last, and shows it on the watch.
+func (f *Follow) tell(now time.Time, tell func(Event) error) error {
+	miners := make([]MinerNow, 0, len(f.records))
+	for _, j := range f.manifest.Jobs() {
+		miners = append(miners, f.miner(j.UID))
+	}
+	p := f.follower.Progress()
+	f.Watch.Update(p)
+	f.Watch.See(round.Sight{Workers: f.workers(now)})
+	f.Watch.Show(miners)
+	for _, m := range miners {
+		if f.told[m.UID] == m || m.Phase == job.Planned && m.Attempt == 0 && f.told[m.UID] == (MinerNow{}) {
+			continue
+		}
+		f.told[m.UID] = m
+		if err := tell(f.event(now, Event{Type: EventMiner, Miner: &m})); err != nil {
+			return err
+		}
+	}
+	if counts := progressOf(p); counts != f.counted {
+		f.counted = counts
+		return tell(f.event(now, Event{Type: EventProgress, Progress: &counts}))
+	}
+	return nil
+}
+
+// event is an event of what was seen at an instant.
+func (f *Follow) event(now time.Time, e Event) Event {
+	e.ID = f.at
+	e.At = now.UTC()
+	return e
+}
+
+func (f *Follow) miner(uid int) MinerNow {
+	r, known := f.records[uid]
+	if !known {
+		return MinerNow{UID: uid, Phase: job.Planned}
+	}
+	var sign *jobstream.Present
+	for i := range f.roll.Workers {
+		// Of several processes of one name, the last sign is of the one that has the job.
+		w := &f.roll.Workers[i]
+		if r.Claim != nil && w.Name == r.Claim.Worker && (sign == nil || w.Stored.After(sign.Stored)) {
+			sign = w
+		}
+	}
+	return minerNow(&r, f.retries[uid], sign, f.roll.Now)
+}
+
+// workers says whether any worker shows itself, by its signs or by its work.
+func (f *Follow) workers(now time.Time) round.Workers {
+	w := round.Workers{None: now.Sub(f.alive) >= job.WorkerSilent, Since: f.alive}
+	for _, r := range f.records {
+		if w.None && r.Phase == job.Planned && r.Refused != "" {
+			w.Why = r.Refused
+		}
+	}
+	return w
+}
+
+// limit is the buckets of all egresses together, as their workers last saw them: the rates add
+// up, and a pause is shown when every egress has one. The error is why Redis grants nothing, if
+// no worker sees it grant anything.
+func (f *Follow) limit(context.Context) (ratelimit.State, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last, pace := f.egresses()
+	s := ratelimit.State{Known: len(last) > 0, CoolDown: time.Duration(1<<63 - 1), Hold: time.Duration(1<<63 - 1)}
+	trouble, flows := "", false
+	for _, w := range last {
+		l, age := w.Limit, f.roll.Now.Sub(w.Stored)
+		s.Granted += l.Granted
+		s.Rate += l.Rate
+		s.Limit += l.Limit
+		s.Window = max(s.Window, l.Window)
+		s.CoolDown = min(s.CoolDown, max(0, l.CoolDown-age))
+		s.Hold = min(s.Hold, max(0, l.Hold-age))
+		trouble = cmp.Or(l.Trouble, trouble)
+		flows = flows || l.Trouble == ""
+	}
+	if !s.Known {
+		return ratelimit.State{}, nil
+	}
+	s.Granted = f.between(s.Granted, pace)
+	if trouble != "" && !flows {
+		return s, errors.New(trouble) //nolint:err113 // a worker's own words
+	}
+	return s, nil
+}
+
+// egresses are the last sign of each egress, and how many permits a second its workers had.
+func (f *Follow) egresses() (last map[string]*jobstream.Present, pace float64) {
+	last = map[string]*jobstream.Present{}
+	for i := range f.roll.Workers {
+		w := &f.roll.Workers[i]
+		if _, silent := w.Silence(w.Stored, f.roll.Now); silent || w.Left != "" || !w.Limit.Known && w.Limit.Trouble == "" {
+			continue
+		}
+		if w.Of > 0 {
+			pace += float64(w.Permits) / w.Of.Seconds()
+		}
+		if former := last[w.Egress]; former == nil || w.Stored.After(former.Stored) {
+			last[w.Egress] = w
+		}
+	}
+	return last, pace
+}
+
+// between is the count of permits at this moment. Signs bring it every few seconds in leaps; in
+// between it goes on at the workers' pace, so that the share of the last seconds is not that
+// of a leap.
+func (f *Follow) between(granted int64, pace float64) int64 {
+	if granted != f.granted {
+		if granted < f.granted { // a bucket began anew
+			f.shown = 0
+		}
+		f.granted, f.since = granted, time.Now()
+	}
+	f.shown = max(f.shown, granted+int64(pace*min(time.Since(f.since), job.WorkerSignEvery).Seconds()))
+	return f.shown
+}
+
+// Interesting orders miners for a display: first those that run, by what holds them up, then
+// those that wait for a retry, then those that failed, then the queue. Those that are done
+// are left out.
+func Interesting(miners []MinerNow) []MinerNow {
+	rank := func(m MinerNow) int {
+		switch {
+		case m.Phase == job.Running && m.Failures > 0:
+			return 0
+		case m.Phase == job.Running:
+			return 1
+		case m.Phase == job.Planned && m.Failures > 0:
+			return 2
+		case m.Phase == job.Failed:
+			return 3
+		}
+		return 4
+	}
+	shown := slices.DeleteFunc(slices.Clone(miners), func(m MinerNow) bool { return m.Phase == job.Done })
+	slices.SortStableFunc(shown, func(a, b MinerNow) int { return cmp.Or(rank(a)-rank(b), a.UID-b.UID) })
+	return shown
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/producer/page"
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/terminal"
+)
+
+func watchCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "watch",
+		Usage: "follow a round that another process runs",
+		Description: "ROUND is a round's name, or \"latest\" (the default) for the last one that was planned. It shows what `producer run`\n" +
+			"shows, and below it the miners with attempt, worker, and what each one waits for. At a terminal it redraws, elsewhere\n" +
+			"it prints a line for each change. With --json each line is an event. It ends when the round has ended: with exit code\n" +
+			"0 for a complete round, and 1 for another or for one that nobody runs. It reads only NATS, and changes nothing.\n\n" +
+			"Examples:\n" +
+			"  producer watch --local\n" +
+			"  producer watch latest --nats nats://nats:4222\n" +
+			"  producer watch 20260618t185400z-0a1b2c --nats nats://nats:4222 --json",
+		Flags:     readFlags(),
+		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "[ROUND]"}},
+		Action:    watch,
+	}
+}
+
+// watching is one run of `producer watch`.
+type watching struct {
+	c      *cli.Command
+	follow *view.Follow // nil until the round is found
+	end    view.Summary
+	// stop ends the display and waits for it. It may be called more than once.
+	stop func()
+}
+
+// A local round takes its servers with it when it ends. Its followers then open the streams
+// themselves, one after the other, and each looks this often whether it can.
+const (
+	lookAtServers = 500 * time.Millisecond
+	looks         = 60
+)
+
+var errServersGone = errors.New("the process that ran the servers of --state has ended")
+
+// watch is `producer watch`. Its "latest" is the last round planned, which may still run.
+func watch(ctx context.Context, c *cli.Command) error {
+	w := &watching{c: c, stop: func() {}}
+	defer func() { w.stop() }()
+	err := withBus(ctx, c, w.begin)
+	again := time.NewTicker(lookAtServers)
+	defer again.Stop()
+	for range looks {
+		_, inUse := errors.AsType[*local.InUseError](err)
+		if w.follow == nil || !inUse && !errors.Is(err, errServersGone) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-again.C:
+			err = withBus(ctx, c, w.conclude)
+		}
+	}
+	if err != nil || w.end.Complete {
+		return err
+	}
+	return incomplete(c, w.end)
+}
+
+// begin follows the round to its end, or to that of its servers.
+func (w *watching) begin(ctx context.Context, bus *jobstream.Bus) (err error) {
+	name := cmp.Or(w.c.StringArg("round"), view.Latest)
+	if name == view.Latest {
+		if name, err = view.LastPlanned(ctx, bus); err != nil {
+			return notThere(err)
+		}
+	}
+	follow, err := view.NewFollow(ctx, bus, name, time.Now())
+	if err != nil {
+		return notThere(err)
+	}
+	w.follow = follow
+	if w.atTerminal() {
+		showing, end := context.WithCancel(ctx)
+		var display sync.WaitGroup
+		display.Go(func() { page.NewDisplay(terminal.NewScreen(os.Stdout)).Run(showing, follow.Watch) })
+		w.stop = sync.OnceFunc(func() { end(); display.Wait() })
+	}
+	return w.whileServed(ctx, func(ctx context.Context) error {
+		w.end, err = follow.Run(ctx, w.tell)
+		return err
+	})
+}
+
+// conclude tells how the round stands, from the streams that its servers have left.
+func (w *watching) conclude(ctx context.Context, bus *jobstream.Bus) error {
+	return w.whileServed(ctx, func(ctx context.Context) (err error) {
+		w.end, err = w.follow.End(ctx, bus, w.tell)
+		return err
+	})
+}
+
+// whileServed does something as long as the servers of --state run. Servers that are not of a
+// process beside this one outlive it.
+func (w *watching) whileServed(ctx context.Context, do func(context.Context) error) error {
+	if !w.c.Bool("local") {
+		return do(ctx)
+	}
+	served, gone := context.WithCancelCause(ctx)
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		look := time.NewTicker(lookAtServers)
+		defer look.Stop()
+		for {
+			select {
+			case <-served.Done():
+				return
+			case <-look.C:
+				if _, err := local.Find(w.c.String("state")); errors.Is(err, local.ErrNotRunning) {
+					gone(errServersGone)
+				}
+			}
+		}
+	})
+	err := do(served)
+	if err != nil && errors.Is(context.Cause(served), errServersGone) {
+		err = errServersGone
+	}
+	gone(nil)
+	looking.Wait()
+	return err
+}
+
+// atTerminal says whether the output is a terminal that can be redrawn.
+func (w *watching) atTerminal() bool {
+	out := w.c.Root().Writer
+	return !w.c.Bool("json") && terminal.Of(out).Width > 0 && out == io.Writer(os.Stdout)
+}
+
+// tell prints an event. Below a display only the end is told.
+func (w *watching) tell(e view.Event) error {
+	out := w.c.Root().Writer
+	if w.c.Bool("json") {
+		return page.JSONLine(out, e)
+	}
+	if w.atTerminal() {
+		if e.Type != view.EventEnd {
+			return nil
+		}
+		w.stop()
+	}
+	return page.Event(out, e)
+}
+
+// incomplete is the error of a round that is not complete: it sets the exit code.
+func incomplete(c *cli.Command, end view.Summary) error {
+	where := ""
+	if c.Bool("local") {
+		where = " --local --state " + c.String("state")
+	}
+	if end.Revision == 0 {
+		return fmt.Errorf("round %s has no outcome, and no producer runs it: producer run --resume %s resumes it", end.Round, end.Round)
+	}
+	return fmt.Errorf("round %s is not complete: producer show %s%s lists what it lacks", end.Round, end.Round, where)
+}
