@@ -89,10 +89,11 @@ crash: build ### kill workers and producers three times in a row at every crash 
 move: ### run the documented commands: one server of NATS to three and back, the loss of one and of all
 	@MIRRORFLEET_TEST_LOSSES=1 $(GO) test -count 1 -timeout 10m -v -run '^TestTheDocumentedMove$$' ./producer/backup
 
-# make lint vets, so that the tests need not: vetting takes a minute of two cores.
+# make lint vets, so that the tests need not: vetting takes a minute of two cores. Most
+# tests of whole processes wait for clocks and servers, so four of them share two cores.
 .PHONY: test
 test: build ### pass every test, with the race detector
-	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -race -vet off -timeout 20m ./...
+	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -race -vet off -parallel 4 -timeout 20m ./...
 
 # After a change of a flag, a page or a list: read the difference before it is kept.
 # One package at a time: three of them write docs/settings.md.

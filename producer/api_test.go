@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/session"
 	"mirrorfleet/shared/certs/certstest"
 	"mirrorfleet/shared/command"
@@ -76,7 +77,8 @@ func TestAPISettings(t *testing.T) {
 	} {
 		app := &cli.Command{
 			Name: "app", Flags: apiFlags(), Action: func(ctx context.Context, cmd *cli.Command) error {
-				stop, err := startAPI(ctx, cmd, wire, session.Orders{Replay: refuse}, slog.New(slog.DiscardHandler))
+				orders := session.Orders{Replay: refuse, Cancel: func(context.Context, round.Cancelled) error { return errors.ErrUnsupported }}
+				stop, err := startAPI(ctx, cmd, wire, orders, slog.New(slog.DiscardHandler))
 				if err != nil {
 					return err
 				}

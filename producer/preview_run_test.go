@@ -32,8 +32,8 @@ func histories(t *testing.T) []string {
 	if given := os.Getenv("MIRRORFLEET_PREVIEW_GIT"); given != "" {
 		return strings.Split(given, ",")
 	}
-	dirs := []string{gittest.Kinds(t).Dir, gittest.Branches(t, 6).Dir}
-	own, pulls := gittest.Rewritten(t, "..", 12)
+	dirs := []string{gittest.Kinds(t).Dir, gittest.Branches(t, 2).Dir}
+	own, pulls := gittest.Rewritten(t, "..", 2)
 	if pulls == 0 {
 		t.Log("the project's own history is not here, or a shallow clone of one commit")
 		return dirs

@@ -157,8 +157,8 @@ func TestATurnIsOrderedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet()
+		f.warms = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 		steering(t, f, schedule.Config{WarmUp: 20 * time.Minute}, 4*time.Hour, func(ctx context.Context) {
-			f.warms = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 			wait(ctx, time.Hour+45*time.Minute) // in the warm-up
 			f.mu.Lock()
 			f.dies["turn taken"] = true

@@ -61,7 +61,7 @@ func TestOrders(t *testing.T) {
 		"/rounds/latest/pause":                  {http.StatusNotFound, "", "an order names a round that runs"},
 		"/schedule/pause":                       {http.StatusBadRequest, `{"reason": "a\u001b[2J"}`, "is none that is printed"},
 		"/schedule/resume":                      {http.StatusBadRequest, `{"reason": "x"}`, "only for a pause"},
-		"/schedule/now":                         {http.StatusBadRequest, `{"at": "x"}`, "by and reason"},
+		"/schedule/now":                         {http.StatusBadRequest, `{"at": "x"}`, "there are by, reason"},
 	} {
 		if got := post(path, want.body); got.status != want.status || !strings.Contains(got.body, want.says) {
 			t.Errorf("%s %s: %d %s, want %d and %q", path, want.body, got.status, got.body, want.status, want.says)
