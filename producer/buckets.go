@@ -22,8 +22,8 @@ import (
 // person a late answer is better than none.
 const lookTimeout = 2 * time.Second
 
-// bucketServers are where a command that shows buckets finds them: Redis, and NATS for what
-// is declared.
+// bucketServers are where a command that shows buckets finds them: Redis, and NATS for the
+// declared egresses.
 type bucketServers struct {
 	redis, nats string
 	natsFiles   jobstream.Files

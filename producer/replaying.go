@@ -122,8 +122,8 @@ func replayConducted(ctx context.Context, s *session.Session, selection outcome.
 	return again, err
 }
 
-// usageOfReplay makes wrong usage of what the caller can correct: a selection that
-// the round does not have, a round that still runs, and an unusable token file.
+// usageOfReplay turns an error that the caller can correct into wrong usage: a selection
+// that the round does not have, a round that still runs, and an unusable token file.
 func usageOfReplay(err error) error {
 	if errors.Is(err, outcome.ErrSelection) || errors.Is(err, round.ErrRunning) || errors.Is(err, miners.ErrUnusable) {
 		return command.UsageError{Err: err}

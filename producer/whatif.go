@@ -36,7 +36,7 @@ func whatIfCommand() *cli.Command {
 	}
 }
 
-// changeFlags say what is taken for true. Each may be given several times.
+// changeFlags are the changes that can be asked for. Each may be given several times.
 func changeFlags() []cli.Flag {
 	var flags []cli.Flag
 	for _, c := range []struct {

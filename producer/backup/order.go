@@ -10,16 +10,15 @@ import (
 // part is one stream of a backup.
 type part struct {
 	name string
-	// exact wants a snapshot under which nothing was removed, and which is taken
-	// again until it is one; tries is how often it is taken at most.
+	// exact asks for a snapshot during which nothing was removed. The snapshot is repeated
+	// until it is such a one, at most tries times.
 	exact bool
 	tries int
 }
 
-// Tries of a snapshot, a pause of retryPause apart. The keys of rounds change
-// with each sign of life of a producer, which is seconds apart; those of the
-// stored evaluations for about a second when a round is concluded, those of
-// identities for half a minute when one is planned.
+// Tries of a snapshot, retryPause apart. The bucket of rounds changes with each sign of
+// life of a producer, every few seconds. The stored evaluations change for about a second
+// when a round is concluded, the identities for half a minute when a round is planned.
 const (
 	manyTries = 120
 	someTries = 5
@@ -28,8 +27,8 @@ const (
 // scores is the cache, which is in a backup only when it is asked for.
 const scores = "KV_" + job.BucketScores
 
-// independent are what nothing refers to in a way that a restore could break.
-// They come first, so that the rest is taken within as short a time as can be.
+// independent are the streams to which no other refers in a way that a restore could break.
+// They come first, so that the others are taken within the shortest possible time.
 func independent() []part {
 	return []part{
 		{name: scores, tries: 1},
@@ -37,8 +36,7 @@ func independent() []part {
 	}
 }
 
-// ordered are the others, in the order that the package's documentation gives
-// the reasons for.
+// ordered are the other streams. doc.go gives the reasons for their order.
 func ordered() []part {
 	return []part{
 		{name: "KV_" + job.BucketRecords, tries: someTries},
@@ -51,8 +49,8 @@ func ordered() []part {
 	}
 }
 
-// all are the streams that a backup is of: those of the fleet without the two whose
-// messages are of no use to anybody hours later.
+// all are the streams of a backup: those of the fleet except two whose messages are useless
+// hours later.
 func all() []string {
 	return slices.DeleteFunc(jobstream.StreamNames(), func(name string) bool {
 		return name == job.StreamWarm || name == "KV_"+job.BucketWorkers

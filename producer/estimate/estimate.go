@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// What a job asks for at least: its pull requests, and its issues twice. The round's one
-// answer on all issues, which costs a request itself, leaves out one of these or both:
-// as long as it is not measured, it is not counted on.
+// The least look-ups of a job: its pull requests once, and its issues twice. The round's
+// one answer on all issues costs one request, and spares a job one look-up of issues or
+// both. The estimate counts on that only if it was measured.
 const (
 	LookUps       = 3
 	issuesLookUps = 2
@@ -25,7 +25,7 @@ type Size struct {
 	Unkept int
 }
 
-// Miner is one that gets a job.
+// Miner is a miner that gets a job.
 type Miner struct {
 	UID int
 	// IssuesOnly says that its pull requests are not asked for.
@@ -37,17 +37,17 @@ type Miner struct {
 // Pace is how the limit lets requests through.
 type Pace struct {
 	Interval time.Duration
-	// Processes is how many that wait are served in order.
+	// Processes is how many waiting processes are served in order.
 	Processes int
 	From      string
 }
 
-// Worker is what one worker process can do beside waiting for permits.
+// Worker is the capacity of one worker process, apart from permits.
 type Worker struct {
 	Slots    int // jobs at once
 	Children int // token-scoring processes
-	// Connections and Files are the product's own: requests under way in a
-	// process, and pull requests fetched at once by a job.
+	// Connections and Files are the product's own bounds: on requests under way in a
+	// process, and on pull requests that a job fetches at once.
 	Connections, Files int
 	// Latency is the mirror's for one request, ScoreCPU the processor time of one
 	// pull request's token scoring.
@@ -55,7 +55,7 @@ type Worker struct {
 	From              string
 }
 
-// Input is what is known.
+// Input is what an estimate is made from.
 type Input struct {
 	Miners []Miner
 	// Listed is how many miners the list has; those without a job are known
@@ -100,7 +100,7 @@ type Kind struct {
 	Producer Count  `json:"producer"`
 	Requests Count  `json:"requests"`
 	Time     Length `json:"time"`
-	// Workers is how many use the limit up: more are of no use but to stand in.
+	// Workers is how many workers use up the limit; more would only be spares.
 	Workers Count `json:"workers"`
 	// TwoEgresses is the time with a second public IP, and a bucket for it.
 	TwoEgresses Length `json:"time_with_two_egresses"`
@@ -166,7 +166,7 @@ func (in Input) check() error {
 	return nil
 }
 
-// kind is a round that fetches so many pull requests' files.
+// kind estimates a round that fetches the files of so many pull requests.
 func (in Input) kind(s sum, files int, filesFrom string) Kind {
 	k := Kind{
 		LookUps:  Count{s.lookUps, s.lookUpsFrom},
@@ -189,8 +189,8 @@ func (in Input) takes(requests int) time.Duration {
 	return time.Duration(max(requests-1, 0)) * in.Pace.Interval
 }
 
-// workers is how many processes of the kind ask for as much as the limit lets
-// through: each is bounded by its slots, its connections and its children.
+// workers is how many such processes send as many requests as the limit lets through. Each
+// is bounded by its slots, its connections and its children.
 func (in Input) workers(lookUps, files int) int {
 	jobs, w := float64(len(in.Miners)), in.Worker
 	requests := float64(lookUps + files)

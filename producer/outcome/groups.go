@@ -13,12 +13,11 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Group is failed miners whose failures have everything in common but names and numbers:
-// the class, the route, the status and the words.
+// Group is the failed miners whose failures differ only in names and numbers: class, route,
+// status and words are the same.
 type Group struct {
 	// Key names the group. It is made of what the failures have in common, so it is the
-	// same for every reader and after every replay: whichever other groups come and go,
-	// the key never comes to mean another group.
+	// same for every reader and after every replay, and never comes to mean another group.
 	Key   string    `json:"key"`
 	Class job.Class `json:"class"`
 	// Text is what the errors have in common, in at most 200 characters.
@@ -29,8 +28,8 @@ type Group struct {
 	digest string // all of what Key is the beginning of
 }
 
-// Bounds of a group's text and of its key, in characters. Of an error only the beginning
-// is read: nobody can make this slow by a long answer.
+// Bounds of a group's text and of its key, in characters. Only the beginning of an error is
+// read, so that a long answer cannot make this slow.
 const (
 	mostRead   = 4 << 10
 	mostCommon = 200
@@ -132,7 +131,7 @@ func (f Failures) Like(key string) (list []Failed, g Group, err error) {
 }
 
 // common is what an error has in common with others of its kind. A degraded miner may lack
-// several things of one kind: each kind stands once.
+// several things of one kind: each kind appears once.
 func common(one Failed) string {
 	text := strings.ToValidUTF8(one.Error[:min(len(one.Error), mostRead)], "")
 	lacks, degraded := strings.CutPrefix(text, "lacks ")
@@ -176,11 +175,11 @@ var names = []struct {
 	{regexp.MustCompile(`\b[0-9a-zA-Z]*\d[0-9a-zA-Z]*\b`), "{n}"},
 }
 
-// status matches the status of an answer, which is a cause and no name.
+// status matches the status of an answer, which is a cause and not a name.
 var status = regexp.MustCompile(`\bstatus \d{3}\b`)
 
-// withoutNames takes out of a text what differs between two failures of one cause, and
-// what a terminal must not get.
+// withoutNames removes from a text what differs between two failures of one cause, and what
+// a terminal must not get.
 func withoutNames(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
 	var b strings.Builder

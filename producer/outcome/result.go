@@ -10,8 +10,7 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// Result is a concluded round: the rules' outcome, with what the fleet has to
-// say of how it came about.
+// Result is a concluded round: the rules' outcome, and how the fleet came to it.
 type Result struct {
 	Version  int       `json:"version"`
 	Round    string    `json:"round"`
@@ -20,25 +19,25 @@ type Result struct {
 	// Due is the manifest's: zero for a round that was run by hand.
 	Due    time.Time `json:"due,omitzero"`
 	Mirror string    `json:"mirror"`
-	// Complete says that nothing stands in for what could not be had: no dead
-	// letter but of those Kept, no degraded evaluation, no unknown identity, no stand-in, no failed
-	// look-up of maintainers, nothing that damage has cost.
+	// Complete says that nothing is missing and nothing stands in: no dead letter except
+	// those of Kept miners, no degraded evaluation, no unknown identity, no stand-in, no
+	// failed look-up of maintainers, and no damage.
 	Complete bool `json:"complete"`
 	// Unloadable are the languages that gave no nodes, as in the validator.
 	Unloadable []string `json:"unloadable_languages"`
-	// Planned, Done and Failed count jobs, and Done the degraded ones too.
+	// Planned, Done and Failed count jobs. Done includes the degraded ones.
 	Planned int `json:"planned"`
 	Done    int `json:"done"`
 	Failed  int `json:"failed"`
-	// Requests counts the requests to the mirror: those of every attempt that
-	// reported them, and LookUps, the producer's own for maintainers and for the one
-	// answer on all issues. Unreported
-	// counts the attempts that died before they could: with any, there were more
-	// requests. Retries counts the failed attempts that another one followed.
+	// Requests counts the requests to the mirror: those of every attempt that reported
+	// them, and LookUps, the producer's own requests for maintainers and for the one answer
+	// on all issues. Unreported counts the attempts that died before they reported theirs:
+	// if there are any, more requests were sent. Retries counts the failed attempts that
+	// another attempt followed.
 	Requests   int `json:"requests"`
 	LookUps    int `json:"look_up_requests,omitempty"`
 	Unreported int `json:"unreported_attempts,omitempty"`
-	// Cached counts the pull requests whose files nobody had to ask for.
+	// Cached counts the pull requests whose scores came from the score cache.
 	Cached int `json:"cached,omitempty"`
 	// Unsettled counts the pull requests that were scored from an answer which the
 	// mirror may still change: the next round asks for them again.
@@ -47,30 +46,30 @@ type Result struct {
 	// AllIssues is what came of the one answer on all issues; nil when the round did
 	// not ask for it.
 	AllIssues *AllIssues `json:"all_issues,omitempty"`
-	// Overdue counts the failed ones that the round did not wait for.
+	// Overdue counts the failed jobs that the round did not wait for.
 	Overdue int `json:"overdue,omitempty"`
-	// Cancelled counts the failed ones that an operator has ended. CancelOrders are the
+	// Cancelled counts the failed jobs that an operator has ended. CancelOrders are the
 	// orders that were given in this run of the round.
 	Cancelled    int               `json:"cancelled,omitempty"`
 	CancelOrders []job.CancelOrder `json:"cancel_orders,omitempty"`
-	// Kept are the miners whose last job failed, and whose evaluation from before it
-	// counts and lacks nothing: a rescore failed, or was cancelled.
+	// Kept are the miners whose last job failed, but whose earlier evaluation still counts
+	// and lacks nothing: their rescore failed or was cancelled.
 	Kept []int `json:"kept,omitempty"`
-	// Notes are the manifest's: what was not as it should be from the start, without
-	// unknown identities once replays have found out all of them.
+	// Notes are the manifest's notes on what was wrong from the start. Those on unknown
+	// identities are left out once replays have found all of these identities.
 	Notes []string `json:"notes,omitempty"`
 
 	// Replayed are the uids that were run again for this revision.
 	Replayed []int `json:"replayed,omitempty"`
-	// Mended is what had to be put right on the way, after whatever crash.
+	// Mended lists what had to be repaired on the way, such as after a crash.
 	Mended []Mended `json:"mended,omitempty"`
-	// Damaged is what was gone or unreadable and could not be put right.
+	// Damaged lists what was gone or unreadable and could not be repaired.
 	Damaged []Lost `json:"damaged,omitempty"`
 	// Evaluations are those that the outcome was made of, by uid.
 	Evaluations []Part `json:"evaluations,omitempty"`
-	// Manifest, Plan and Former are the SHA-256 of what else it was made of, as that
-	// was stored: the round's manifest, the replay's plan, and the revision before,
-	// which nobody can change unseen from then on.
+	// Manifest, Plan and Former are the SHA-256 of the outcome's other parts as they were
+	// stored: the round's manifest, the replay's plan, and the previous revision. So nobody
+	// can change these unseen.
 	Manifest string `json:"manifest_sha256,omitempty"`
 	Plan     string `json:"replay_sha256,omitempty"`
 	Former   string `json:"former_sha256,omitempty"`
@@ -84,9 +83,9 @@ type Result struct {
 	// complete.
 	Malformed []Malformed `json:"malformed"`
 
-	// Outcome is a pure function of the evaluations, the maintainers, the manifest
-	// and the identities that replays have found: the same bytes from every
-	// producer, at any time, and from whichever replay the evaluations are.
+	// Outcome is a pure function of the evaluations, the maintainers, the manifest and the
+	// identities that replays have found: the same bytes from every producer, at any time,
+	// whichever replay made the evaluations.
 	Outcome scoring.Outcome `json:"outcome"`
 
 	// SignedBy is the key that has signed the outcome as it was read; "" for none, and
@@ -104,8 +103,8 @@ type Lost struct {
 type Part struct {
 	UID int    `json:"uid"`
 	Key string `json:"key"`
-	// SHA256 is of what was stored, unpacked: what stands under the key later can be
-	// held against it.
+	// SHA256 is that of the stored value, unpacked. A later reader compares the value under
+	// the key with it.
 	SHA256 string `json:"sha256"`
 }
 
@@ -147,12 +146,12 @@ func unknownIdentity(m *input.Miner, asOf time.Time) UnknownIdentity {
 	return unknown
 }
 
-// StandIn is a miner whose stored pull requests stand in for those that could
-// not be had.
+// StandIn is a miner whose stored pull requests stand in for those that could not be
+// loaded.
 type StandIn struct {
 	UID int `json:"uid"`
-	// AsOf is the instant of the round that loaded them, Age how long before this
-	// round's that was, in seconds; both are absent where it is not known.
+	// AsOf is the instant of the round that loaded them, and Age how long that was before
+	// this round's instant, in seconds. Both are absent if the instant is not known.
 	AsOf time.Time `json:"as_of,omitzero"`
 	Age  float64   `json:"age_seconds,omitzero"`
 }
@@ -194,7 +193,7 @@ func standIn(m *scoring.MinerOutcome, asOf time.Time) StandIn {
 	return s
 }
 
-// NothingStandsIn says whether nothing stands in for what could not be had.
+// NothingStandsIn says whether nothing is missing and nothing stands in.
 func (r Result) NothingStandsIn() bool {
 	return r.Failed-len(r.Kept)+len(r.Degraded)+len(r.UnknownIdentities)+len(r.StandIns)+len(r.FailedLookUps)+len(r.Damaged) == 0
 }

@@ -10,12 +10,11 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// Stream reads a stored outcome, one miner at a time: however large a round
-// is, what is held of it is one miner and the failures. It wants the order in
-// which outcomes are written. begin gets the round with all that comes before
-// its miners: counts, failures, rewards; what is in Outcome then is not the
-// whole. miner gets each miner in its turn. What either fails with ends it, and is
-// returned as it is.
+// Stream reads a stored outcome one miner at a time. So it holds only one miner and the
+// failures, however large the round is. It expects the fields in the order in which
+// outcomes are written. begin gets everything that comes before the miners: counts,
+// failures, rewards; its Outcome is not complete yet. miner gets each miner in turn. An
+// error of either ends Stream, which returns it unchanged.
 func Stream(r io.Reader, begin func(Result) error, miner func(*scoring.MinerOutcome) error) error {
 	var theirs error
 	err := stream(json.NewDecoder(r),
@@ -30,7 +29,7 @@ func Stream(r io.Reader, begin func(Result) error, miner func(*scoring.MinerOutc
 	return nil
 }
 
-// ReadHead is a stored outcome without what the rules made of it.
+// ReadHead reads a stored outcome without the rules' part, Result.Outcome.
 func ReadHead(r io.Reader) (Result, error) {
 	var head Result
 	fields, _, err := until(json.NewDecoder(r), "outcome")
@@ -70,7 +69,7 @@ func stream(decoder *json.Decoder, begin func(Result) error, miner func(*scoring
 	return each(decoder, miner)
 }
 
-// until reads an object's fields up to one that is to be read otherwise.
+// until reads an object's fields up to the named one, and leaves that one's value unread.
 func until(decoder *json.Decoder, name string) (fields map[string]json.RawMessage, found bool, err error) {
 	if err := expect(decoder, '{'); err != nil {
 		return nil, false, err

@@ -11,7 +11,7 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// WhatIf prints what a round would be with something else true: a line for each miner that
+// WhatIf prints a round as it would be with some changes: a line for each miner that
 // differs, and the pull requests of the miner that was asked about.
 func WhatIf(w io.Writer, a view.WhatIf) error {
 	p := newPage(w)
@@ -75,7 +75,7 @@ func statesText(was, is scoring.State) string {
 	return text(was) + " -> " + text(is)
 }
 
-// Levers prints what would raise a miner's reward, the most first.
+// Levers prints what would raise a miner's reward, the largest gain first.
 func Levers(w io.Writer, a view.Levers) error {
 	p := newPage(w)
 	p.titlef(fmt.Sprintf("Levers of miner %d in round %s", a.UID, a.Round), fmt.Sprintf("as of %s, revision %d", a.AsOf, a.Revision))

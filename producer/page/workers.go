@@ -42,7 +42,7 @@ func Workers(w io.Writer, all view.Workers) error {
 	return out.writeTo(w)
 }
 
-// counted says how many workers stand how.
+// counted says how many workers have each standing.
 func counted(all view.Workers) string {
 	running := all.Count(view.Working) + all.Count(view.Idle)
 	parts := []string{fmt.Sprintf("%s running", plural.Of(running, "worker"))}

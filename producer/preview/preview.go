@@ -74,7 +74,7 @@ type Formula struct {
 	Score float64 `json:"score"`
 }
 
-// Assumed is what is said of the pull request that does not exist yet.
+// Assumed is what the caller assumes of the pull request that does not exist yet.
 type Assumed struct {
 	// Labels are set by a maintainer.
 	Labels []string
@@ -82,7 +82,8 @@ type Assumed struct {
 	Issue string
 }
 
-// The linked issues that may be assumed: of somebody who is no maintainer, and of one.
+// The linked issues that may be assumed: by somebody who is not a maintainer, and by a
+// maintainer.
 const (
 	StandardIssue   = "standard"
 	MaintainerIssue = "maintainer"
@@ -137,7 +138,7 @@ func Of(in Input) Preview {
 	return p
 }
 
-// pullRequest is a pull request of which nothing is known but what is assumed.
+// pullRequest is a pull request of which only the assumptions are known.
 func (a *Assumed) pullRequest(repository string) scoring.PullRequest {
 	pr := scoring.PullRequest{Repository: repository, AuthorID: "the author"}
 	for _, name := range a.Labels {

@@ -130,8 +130,8 @@ func concluded(ctx context.Context, bus *jobstream.Bus, round string, revision i
 	return fmt.Errorf("%w: round %s is concluded, with revision %d%s", ErrCancel, round, revision, how)
 }
 
-// choose decides what an order applies to. What is ended otherwise, or is no job of the
-// round, is an error that lists what can be cancelled.
+// choose decides what an order applies to. A job that has ended in another way, or is not
+// in the round, is an error that lists what can be cancelled.
 func (s run) choose(order job.CancelOrder) (Cancelled, error) {
 	c := Cancelled{
 		Round:   s.round,
@@ -235,7 +235,7 @@ func (r *Runner) FollowCancel(ctx context.Context, c Cancelled) error {
 	return err
 }
 
-// errCarriedOut ends the standing by of a producer whose order another one has carried out.
+// errCarriedOut ends a producer's wait: another one has carried out its order.
 var errCarriedOut = errors.New("the order is carried out")
 
 // awaitCarriedOut looks, while this producer stands by, whether another one has carried the
@@ -283,9 +283,9 @@ func (r *Runner) carriedOut(ctx context.Context, c Cancelled) (bool, error) {
 	return true, nil
 }
 
-// carryOut does as the producer of a round what its orders say. It concludes the round if
-// the whole of it is cancelled, or if nothing is outstanding any more; otherwise it leaves
-// the other jobs to whoever resumes the round.
+// carryOut carries out the orders of a round as its producer. It concludes the round if all
+// of it is cancelled, or if nothing is outstanding any more; otherwise it leaves the other
+// jobs to the producer that resumes the round.
 func (r *Runner) carryOut(ctx context.Context, c Cancelled) (outcome.Result, error) {
 	if done, err := r.carriedOut(ctx, c); done || err != nil {
 		return outcome.Result{}, err

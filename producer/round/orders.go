@@ -33,8 +33,8 @@ func (w *work) followOrders(ctx context.Context) {
 	}
 }
 
-// tryToObey is obey for a run that goes on whatever becomes of it: what could not be read or
-// ended is tried again at the next look.
+// tryToObey obeys, and never ends the run: if something could not be read or ended, the
+// next look tries again.
 func (w *work) tryToObey(ctx context.Context) {
 	if err := w.obey(ctx); err != nil && ctx.Err() == nil {
 		w.cfg.Log.WarnContext(ctx, "could not carry out what is cancelled: trying again", "round", w.m.Round, "error", err)
@@ -55,8 +55,8 @@ func (w *work) obey(ctx context.Context) error {
 }
 
 // readOrders reads the orders of this run, and remembers those that are new. Orders that
-// the streams have lost since stay in force. Orders that cannot be read are none: whoever
-// has given them sees that nothing ends, and gives them again.
+// the streams have lost since stay in force. Orders that cannot be read count as none: the
+// operator who gave them sees that nothing ends, and gives them again.
 func (w *work) readOrders(ctx context.Context) error {
 	stored, err := w.cfg.Bus.Rounds.Cancel(ctx, w.m.Round, w.replay.Number)
 	if jobstream.Damaged(err) {

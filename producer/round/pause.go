@@ -10,9 +10,9 @@ import (
 )
 
 // follow brings the queue to what operators have ordered, and logs each change. Every
-// producer of a round does so at every look. So an order is followed, whoever has died
-// between storing it and pausing the queue; and a queue that stands still without an order
-// of ours stays as somebody has made it.
+// producer of a round does so at every look. So an order is followed even if a process died
+// between storing it and pausing the queue. A queue that somebody else has paused, without
+// an order, stays paused.
 func (k *keeper) follow(ctx context.Context, out jobstream.HandOut) error {
 	steer, _, err := k.orders.Read(ctx)
 	if err != nil {
@@ -44,12 +44,12 @@ func (r *Runner) liftOwn(ctx context.Context, round string) {
 	}
 }
 
-// forsaken is how long nobody may have run a paused round before its pause no longer holds
-// back the jobs of another one: time for a producer that is started anew.
+// forsaken is how long a paused round may be without a producer before its pause no longer
+// holds back the jobs of another round. It leaves time to restart a producer.
 const forsaken = time.Minute
 
-// liftLeft ends the pause of another round that nobody runs any more: one that is concluded,
-// lost or left. Nothing that was paused and forgotten may stop the rounds after it.
+// liftLeft ends the pause of another round that nobody runs any more: one that is
+// concluded, lost or left. A forgotten pause must not stop later rounds.
 func (w *work) liftLeft(ctx context.Context, now time.Time) error {
 	steer, _, err := w.cfg.Bus.Steering.Load(ctx)
 	if jobstream.Damaged(err) || err == nil && (steer.Round == nil || steer.Round.Round == w.m.Round) {

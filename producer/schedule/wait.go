@@ -143,8 +143,8 @@ func (w *waiting) rest(ctx context.Context, due Due) error {
 	return context.Cause(ctx) //nolint:wrapcheck // the caller's own
 }
 
-// untilWarmUp is how long to wait when so much is left to the turn, and whether its warm-up
-// is to begin now, unless it has begun.
+// untilWarmUp says how long to wait when so much is left until the turn, and whether to
+// begin its warm-up now, unless it has begun.
 func (k *Keeper) untilWarmUp(left time.Duration, begun bool) (wait time.Duration, warm bool) {
 	switch {
 	case begun || k.cfg.WarmUp <= 0:
@@ -155,8 +155,8 @@ func (k *Keeper) untilWarmUp(left time.Duration, begun bool) (wait time.Duration
 	return left - k.cfg.WarmUp, false
 }
 
-// warmUp lets the warm-up of a turn go on until it is done, the turn has come, by the one
-// clock that turns have, or is ordered, or the schedule is paused.
+// warmUp runs the warm-up of a turn until it is done, the turn has come (by the one clock
+// of turns) or is ordered, or the schedule is paused.
 func (w *waiting) warmUp(ctx context.Context, turn time.Time) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)

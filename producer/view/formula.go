@@ -8,8 +8,8 @@ import (
 	"mirrorfleet/shared/scoring/python"
 )
 
-// Formula is a figure with the formula that gives it, its numbers in place. Whoever computes
-// the formula as it is written comes to Shown, digit for digit.
+// Formula is a figure with the formula that gives it, its numbers in place. Computed as it
+// is written, the formula gives Shown, digit for digit.
 type Formula struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"` // the outcome's, with all its digits

@@ -16,11 +16,11 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// ErrNotKept says that what an outcome was made of is not kept, or not as it was.
+// ErrNotKept says that the parts of an outcome are not kept, or have changed.
 var ErrNotKept = errors.New("the round did not keep what this needs")
 
-// keptOf reads what an outcome was made of, and holds it against the outcome: concluded again
-// it must be the same, or nothing could be said of a change.
+// keptOf reads the parts of an outcome, and compares: concluded again they must give the
+// same outcome, or nothing could be said of a change.
 func keptOf(ctx context.Context, bus *jobstream.Bus, r *outcome.Result) (scoring.RoundInput, error) {
 	in, err := readKept(ctx, bus, r)
 	if errors.Is(err, jobstream.ErrNotFound) || jobstream.Damaged(err) {

@@ -36,9 +36,9 @@ type Lacking struct {
 	UID    int        `json:"uid"`
 	Hotkey string     `json:"hotkey"`
 	State  TokenState `json:"state"`
-	// Since is when the first round was planned of those in a row in which the miner had
-	// no usable token, and Rounds counts them. AtLeast says that there may be more: earlier
-	// rounds are not kept, or were not looked at.
+	// Rounds counts the last rounds in a row in which the miner had no usable token, and
+	// Since is when the first of them was planned. AtLeast says that there may be more:
+	// earlier rounds are not kept, or were not looked at.
 	Since   time.Time `json:"since"`
 	Rounds  int       `json:"rounds"`
 	AtLeast bool      `json:"at_least"`

@@ -11,11 +11,11 @@ import (
 	"mirrorfleet/shared/scoring/whatif"
 )
 
-// WhatIf is a round in which something else is true.
+// WhatIf is a round as it would be with some changes.
 type WhatIf struct {
 	Heading
 
-	// Changes are what is taken for true, in words.
+	// Changes are the changes in words.
 	Changes []string `json:"changes"`
 	// Miners are those whose scores or reward differ, by uid.
 	Miners []Difference `json:"miners"`

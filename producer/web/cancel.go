@@ -27,8 +27,8 @@ func (asked cancelRequest) check() error {
 }
 
 // cancel stores an order to end a round, or some of its jobs, and answers 202 with what it
-// ends. Whoever runs the round carries the order out. Where nobody does, this process does,
-// after the answer.
+// ends. The producer that runs the round carries the order out. If there is none, this
+// process does, after the answer.
 func (a *API) cancel(r *http.Request) (reply, error) {
 	if err := a.mayOrder(r); err != nil {
 		return reply{}, err

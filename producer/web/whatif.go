@@ -29,8 +29,8 @@ func (a *API) levers(r *http.Request) (reply, error) {
 	return a.told(r, func(result outcome.Result) (any, error) { return view.LeversOf(r.Context(), a.cfg.Bus, result, uid) })
 }
 
-// whatIf answers with a round in which something else is true. It changes nothing: whoever may
-// read may ask.
+// whatIf answers with the round as it would be with some changes. It stores nothing, so
+// every reader may ask.
 func (a *API) whatIf(r *http.Request) (reply, error) {
 	uid, err := uidOf(r)
 	if err != nil {

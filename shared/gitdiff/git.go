@@ -22,7 +22,7 @@ const mostOutput = 256 << 20
 // mostShallow bounds, in bytes, the list of the commits at which a clone is cut off.
 const mostShallow = 16 << 20
 
-// Error is a fault that whoever names a repository and its commits can mend.
+// Error is a fault that the person who names a repository and its commits can mend.
 type Error struct{ text string }
 
 func (e *Error) Error() string { return e.text }

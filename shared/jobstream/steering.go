@@ -76,9 +76,9 @@ func (s Steering) Restore(ctx context.Context, steer job.Steer) (bool, error) {
 // signs of life, their hand-backs and their acknowledgements as always, and counts no
 // delivery.
 //
-// Whoever changes the order follows it at once, and the producer of each round looks again
-// all the time. So it does not matter who dies after the order is stored, or in which order
-// two orders arrive here.
+// The process that changes the order follows it at once, and the producer of each round
+// looks again all the time. So it does not matter which process dies after the order is
+// stored, or in which sequence two orders arrive here.
 func (s Steering) Follow(ctx context.Context, steer job.Steer) error {
 	info, err := s.consumerInfo(ctx)
 	if err != nil {

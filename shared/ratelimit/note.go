@@ -26,8 +26,8 @@ func (n Note) encode() string {
 	return string(data)
 }
 
-// parseNote reads a note. Whoever may write to Redis may have written it, so it is cut to its
-// bounds; what is no note is the reason of one.
+// parseNote reads a note. Anybody with access to Redis may have written it, so it is cut to
+// its bounds. A text that is not a note counts as the reason of one.
 func parseNote(text string) (n Note) {
 	if text == "" {
 		return Note{}

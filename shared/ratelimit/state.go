@@ -18,8 +18,8 @@ type State struct {
 	// Known is whether there is a bucket at all. The first request starts one,
 	// with a pause of one Horizon.
 	Known bool
-	// Rate, Interval, Limit, Window and Horizon are those in force; where there is
-	// no bucket, the settings of the process that asks, if it has any.
+	// Rate, Interval, Limit, Window and Horizon are those in force. Without a bucket they
+	// are the settings of the process that asks, if it has any.
 	Rate     float64
 	Interval time.Duration
 	Limit    int
@@ -28,13 +28,15 @@ type State struct {
 	// NextIn is how far ahead the next free slot lies, CoolDown and Hold
 	// included; at NextIn > Horizon a request is told to ask again later.
 	NextIn time.Duration
-	// CoolDown is how long the cool-down has still to run, Hold the hold by hand.
+	// CoolDown is how much longer the cool-down lasts, and Hold how much longer the hold by
+	// hand does.
 	CoolDown, Hold time.Duration
-	// Note is what was said with the hold; empty without one.
+	// Note says who holds the egress and why; empty without a hold.
 	Note Note
-	// Granted, Refused and Restarts count over the whole fleet and the bucket's
-	// life; Restarts are the starts from an unknown state, or with other parameters,
-	// the first included. CoolDowns counts each once, for all who were told.
+	// Granted, Refused, Restarts and CoolDowns count for the whole fleet over the bucket's
+	// life. Restarts are the starts from an unknown state or with other parameters,
+	// including the first. CoolDowns counts each cool-down once, however many processes the
+	// mirror told of it.
 	Granted, Refused, Restarts, CoolDowns int64
 	// Age is how long ago the last of the Restarts was, as far as the bucket's
 	// own time tells.
@@ -42,12 +44,13 @@ type State struct {
 	// LastGrant is how long ago the last granted slot was; negative while it
 	// lies ahead. Zero if there has been none.
 	LastGrant time.Duration
-	// Background is how many of Granted went to the background, and LastBackground how
-	// long ago its last slot was, as LastGrant; zero if there has been none since the
-	// last of the Restarts.
+	// Background is how many of Granted went to the background. LastBackground is how long
+	// ago its last slot was, as in LastGrant; zero if there has been none since the last of
+	// the Restarts.
 	Background     int64
 	LastBackground time.Duration
-	// RunID is the Redis server that wrote the bucket, empty if it does not tell.
+	// RunID is the run id of the Redis server that wrote the bucket; empty if the server
+	// does not tell it.
 	RunID string
 	// Use is how many slots lay in each ten seconds of the last minutes, oldest
 	// first; the last one is still running, and slots granted ahead of it are

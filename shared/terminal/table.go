@@ -10,13 +10,14 @@ import (
 // Column is one column of a table.
 type Column struct {
 	Title string
-	// Text is laid out from the left, and cut where the table is too wide. What
-	// is none is a number.
+	// Text is aligned left, and cut if the table is too wide. Any other column has numbers:
+	// they are aligned right and never cut.
 	Text bool
-	// Whole is a text that is not cut: a name that must be typed as it is, a time, a word.
+	// Whole says that the text is never cut: it is a name that people type as it is, a time
+	// or a word.
 	Whole bool
-	// Below is a text that takes a line of its own, below its row, where the row
-	// has no room for it.
+	// Below says that the text moves to its own line below the row if the row has no room
+	// for it.
 	Below bool
 }
 
@@ -41,15 +42,15 @@ func (t *Table) Add(texts ...string) {
 	t.Rows = append(t.Rows, row)
 }
 
-// gap is between two columns; minWidth is what is left of a text that is cut;
-// indent is before a text that stands below its row.
+// gap separates two columns, minWidth is the least width of a cut text, and indent comes
+// before a text below its row.
 const (
 	gap      = "  "
 	minWidth = 4
 	indent   = "     "
 )
 
-// Write writes the table as the place takes it.
+// Write writes the table in the width and the colours that w takes.
 func (t *Table) Write(w io.Writer) error {
 	style := Of(w)
 	widths, fit := t.widths(style.Width)
@@ -75,8 +76,9 @@ func (t *Table) Write(w io.Writer) error {
 	return nil
 }
 
-// widths are the columns' own, less what does not fit. A table that does not fit
-// however its texts are cut has its columns' own: its rows go on in the next line.
+// widths are the columns' own widths, reduced until the table fits into the room. If it
+// cannot fit, however its texts are cut, they are the columns' own: its rows then continue
+// on the next line.
 func (t *Table) widths(room int) (widths []int, fit bool) {
 	widths = make([]int, len(t.Columns))
 	total := len(gap) * (len(widths) - 1)
@@ -104,14 +106,14 @@ func (t *Table) widths(room int) (widths []int, fit bool) {
 			}
 		}
 		if widest < 0 {
-			return own, false // nothing is left but what is not cut
+			return own, false // only columns that are never cut are left
 		}
 		widths[widest]--
 	}
 	return widths, true
 }
 
-// line writes one line; what would be blank at its end is left out.
+// line writes one row, without blanks at its end.
 func (t *Table) line(b *strings.Builder, style Style, widths []int, row []Cell) {
 	pending := ""
 	below := Cell{}

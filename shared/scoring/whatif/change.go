@@ -9,7 +9,7 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// ErrImpossible says that a change cannot be, or changes nothing.
+// ErrImpossible says that a change is impossible, or changes nothing.
 var ErrImpossible = errors.New("that cannot be")
 
 func impossible(format string, args ...any) error {
@@ -50,7 +50,7 @@ type Item struct {
 
 func (i Item) String() string { return fmt.Sprintf("%s#%d", i.Repository, i.Number) }
 
-// NewIssue stands for an issue that nobody has filed yet, by whom it is filed.
+// NewIssue stands for an issue that nobody has filed yet, and says who files it.
 type NewIssue string
 
 // The issues that may be new.
@@ -59,7 +59,7 @@ const (
 	ByOther      NewIssue = "other"      // somebody who is neither that nor the author
 )
 
-// Change is one thing that is taken for true.
+// Change is one change to a round.
 type Change struct { //nolint:recvcheck // only reading a flag changes it
 	Kind Kind
 	Item Item
@@ -78,8 +78,8 @@ type Change struct { //nolint:recvcheck // only reading a flag changes it
 // Field is a date of a pull request or an issue.
 type Field string
 
-// The dates that may be changed. The mirror's lists of pull requests are in the order of
-// their creation, so that is none of them.
+// The dates that may be changed. The date of creation is not one of them, because the
+// mirror's lists of pull requests are in its order.
 const (
 	MergedAt     Field = "merged_at" // of a merged pull request
 	CreatedAt    Field = "created_at"

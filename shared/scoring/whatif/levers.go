@@ -29,7 +29,7 @@ type Lever struct {
 	Reward, Gain float64
 }
 
-// Levers are the changes that would raise a miner's reward, the most first.
+// Levers are the changes that would raise a miner's reward, the largest gain first.
 type Levers struct {
 	List []Lever
 	// Tried counts the changes that were tried, Untried those beyond the bound.

@@ -123,7 +123,8 @@ func (w *world) merge(c Change, pulls []*scoring.PullRequest, solvers []*scoring
 	return nil
 }
 
-// solved closes an issue by a merge wherever it is said, but in the pull request itself.
+// solved closes an issue by a merge wherever the mirror lists it, except in the pull
+// request itself.
 func (w *world) solved(pr *scoring.PullRequest, issue *scoring.LinkedIssue) {
 	if issue.Number == 0 {
 		return // a new one: nobody else has it

@@ -9,8 +9,8 @@ import (
 	"mirrorfleet/shared/scoring/tokens"
 )
 
-// take puts another registry in the place of the round's. What the round has asked the mirror
-// for by the former one stays as it is; what it would have to ask besides is not kept.
+// take replaces the round's registry. The answers that the round got by its own registry
+// stay as they are; answers that only the other registry needs were not kept.
 func (w *world) take(registry input.Registry) {
 	for i := range registry.Repositories {
 		repo := &registry.Repositories[i]
