@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/producer/page"
 	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/terminal"
@@ -64,17 +65,19 @@ func watch(ctx context.Context, c *cli.Command) error {
 	defer again.Stop()
 	for range looks {
 		_, inUse := errors.AsType[*local.InUseError](err)
-		if w.follow == nil || !inUse && !errors.Is(err, errServersGone) {
+		if ctx.Err() != nil || w.follow == nil || !inUse && !errors.Is(err, errServersGone) {
 			break
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
 		case <-again.C:
 			err = withBus(ctx, c, w.conclude)
 		}
 	}
-	if err != nil || w.end.Complete {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("%w; the round does not depend on it", command.ErrInterrupted)
+	case err != nil || w.end.Complete:
 		return err
 	}
 	return incomplete(c, w.end)
@@ -172,7 +175,7 @@ func incomplete(c *cli.Command, end view.Summary) error {
 		where = " --local --state " + c.String("state")
 	}
 	if end.Revision == 0 {
-		return fmt.Errorf("round %s has no outcome, and no producer runs it: producer run --resume %s resumes it", end.Round, end.Round)
+		return fmt.Errorf("round %s has no outcome, and no producer runs it: producer run%s --resume %s resumes it", end.Round, where, end.Round)
 	}
 	return fmt.Errorf("round %s is not complete: producer show %s%s lists what it lacks", end.Round, end.Round, where)
 }

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -99,6 +100,11 @@ func TestWatchFollowsARound(t *testing.T) {
 		_, beat, err := bus.Holders.LastBeat(t.Context(), rounds[0])
 		return err == nil && !beat.IsZero()
 	})
+	stopped := follow(t, "--nats", servers.NATSURL())
+	must.Do(t, stopped.Process.Signal(os.Interrupt))
+	if _ = stopped.Wait(); stopped.ProcessState.ExitCode() != 130 {
+		t.Errorf("interrupted: %s, want exit code 130\n%s", stopped.ProcessState, stopped.log)
+	}
 	following := follow(t, "--nats", servers.NATSURL())
 	worker := work(t, "w1", nil, common...)
 	outcome := decode(t, round.end(t))
@@ -197,7 +203,7 @@ func TestWatchOutlivesALocalRound(t *testing.T) {
 	must.Do(t, round.Process.Kill())
 	_ = round.Wait()
 	events := third.ends(t, 1)
-	if end := events[len(events)-1].End; end.Revision != 0 || end.Outstanding == 0 || !strings.Contains(third.log.String(), "producer run --resume "+end.Round) {
+	if end := events[len(events)-1].End; end.Revision != 0 || end.Outstanding == 0 || !strings.Contains(third.log.String(), "--state "+state+" --resume "+end.Round) {
 		t.Errorf("the end is %+v, saying\n%s\nwant jobs outstanding, and the command that resumes the round", end, third.log)
 	}
 }
