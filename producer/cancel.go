@@ -68,7 +68,7 @@ func cancelCommand() *cli.Command {
 }
 
 // cancel is `producer cancel`.
-func cancel(ctx context.Context, c *cli.Command) (err error) {
+func cancel(ctx context.Context, c *cli.Command) error {
 	o, order, err := readCancel(c)
 	if err != nil {
 		return err
@@ -77,36 +77,22 @@ func cancel(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	observability, err := fleet.Observe(ctx, c, "producer", "", log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, observability.Close()) }()
-	cfg, err := o.session(c, log, observability)
-	if err != nil {
-		return err
-	}
-	if o.local {
-		if err := useRunning(&cfg); err != nil {
-			return err
+	return o.inSession(ctx, c, log, useRunning, func(s *session.Session) error {
+		stored := false
+		v, err := s.Cancel(ctx, order, func(ordered round.Cancelled) {
+			stored = true
+			fmt.Fprintln(os.Stderr, page.Ordered(ordered.Round, ordered.UIDs, ordered.Already))
+		})
+		switch {
+		case errors.Is(err, round.ErrCancel):
+			return command.UsageError{Err: err}
+		case err != nil && ctx.Err() != nil && stored:
+			return fmt.Errorf("%w; the order is stored: the producer that runs the round carries it out", command.ErrInterrupted)
+		case err != nil:
+			return notThere(err)
 		}
-	}
-	s := session.New(cfg)
-	defer func() { err = errors.Join(err, s.Close()) }()
-	stored := false
-	v, err := s.Cancel(ctx, order, func(ordered round.Cancelled) {
-		stored = true
-		fmt.Fprintln(os.Stderr, page.Ordered(ordered.Round, ordered.UIDs, ordered.Already))
+		return printAnswer(c, v, page.Cancelled)
 	})
-	switch {
-	case errors.Is(err, round.ErrCancel):
-		return command.UsageError{Err: err}
-	case err != nil && ctx.Err() != nil && stored:
-		return fmt.Errorf("%w; the order is stored: the producer that runs the round carries it out", command.ErrInterrupted)
-	case err != nil:
-		return notThere(err)
-	}
-	return printAnswer(c, v, page.Cancelled)
 }
 
 // readCancel reads and checks the flags.
@@ -122,10 +108,13 @@ func readCancel(c *cli.Command) (o options, order job.CancelOrder, err error) {
 	return o, order, o.check(c)
 }
 
-// useRunning makes a session use the servers of the process that runs on the state
+// useRunning makes a local session use the servers of the process that runs on the state
 // directory. Without one the session starts its own, and the simulated mirror if the round
 // has one.
 func useRunning(cfg *session.Config) error {
+	if !cfg.Local {
+		return nil
+	}
 	found, err := local.Find(cfg.State)
 	if errors.Is(err, local.ErrNotRunning) {
 		return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -34,10 +33,9 @@ type conducted struct {
 }
 
 // conduct opens a session, has work run or replay a round in it, and shows the
-// outcome. Everything is closed in the opposite order of opening, whatever fails in
-// between. The error of an incomplete round is silent: the page that was printed has
+// outcome. The error of an incomplete round is silent: the page that was printed has
 // said what is missing, and the error only sets exit code 1.
-func conduct(ctx context.Context, c *cli.Command, o options, work func(context.Context, *session.Session) (conducted, error)) (err error) {
+func conduct(ctx context.Context, c *cli.Command, o options, work func(context.Context, *session.Session) (conducted, error)) error {
 	screen := terminal.NewScreen(os.Stderr)
 	log, err := fleet.Logger(c, screen)
 	if err != nil {
@@ -52,36 +50,29 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(context.C
 			return err
 		}
 	}
-	observability, err := fleet.Observe(ctx, c, "producer", "", log)
-	if err != nil {
-		return err
+	display := func(cfg *session.Config) error {
+		cfg.Watch, cfg.Traced = page.NewDisplay(screen).Run, link.begun
+		return nil
 	}
-	defer func() { err = errors.Join(err, observability.Close()) }()
-
-	cfg, err := o.session(c, log, observability)
-	if err != nil {
-		return err
-	}
-	cfg.Watch, cfg.Traced = page.NewDisplay(screen).Run, link.begun
-	s := session.New(cfg)
-	defer func() { err = errors.Join(err, s.Close()) }()
-	defer link.ended()
-	result, err := work(ctx, s)
-	if err != nil {
-		return explain(ctx, s, err)
-	}
-	if err := o.show(ctx, s, result); err != nil {
-		log.ErrorContext(ctx, "the round is concluded, but its result could not be printed: `producer show` prints it",
-			"round", result.Round, "error", err)
-		return err
-	}
-	if !result.Complete {
-		return command.Silent(fmt.Errorf("round %s is not complete", result.Round))
-	}
-	if len(result.kept) > 0 {
-		return command.Silent(fmt.Errorf("running %s again has failed", view.Miners(result.kept)))
-	}
-	return nil
+	return o.inSession(ctx, c, log, display, func(s *session.Session) error {
+		defer link.ended()
+		result, err := work(ctx, s)
+		if err != nil {
+			return explain(ctx, s, err)
+		}
+		if err := o.show(ctx, s, result); err != nil {
+			log.ErrorContext(ctx, "the round is concluded, but its result could not be printed: `producer show` prints it",
+				"round", result.Round, "error", err)
+			return err
+		}
+		if !result.Complete {
+			return command.Silent(fmt.Errorf("round %s is not complete", result.Round))
+		}
+		if len(result.kept) > 0 {
+			return command.Silent(fmt.Errorf("running %s again has failed", view.Miners(result.kept)))
+		}
+		return nil
+	})
 }
 
 // show prints the outcome: JSON for a program, a table for a person. The comparison

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -166,6 +168,31 @@ func localHorizon(c *cli.Command, workers int) time.Duration {
 	const slot = 250 * time.Millisecond // a little more than one permit takes at the default limit
 	processes := workers + 1            // and this producer
 	return time.Duration(processes+1) * slot
+}
+
+// inSession has work use a session that the flags describe, after change has changed its
+// configuration (nil for none). Everything is closed in the opposite order of opening,
+// whatever fails in between.
+func (o options) inSession(
+	ctx context.Context, c *cli.Command, log *slog.Logger, change func(*session.Config) error, work func(*session.Session) error,
+) (err error) {
+	observability, err := fleet.Observe(ctx, c, "producer", "", log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, observability.Close()) }()
+	cfg, err := o.session(c, log, observability)
+	if err != nil {
+		return err
+	}
+	if change != nil {
+		if err := change(&cfg); err != nil {
+			return err
+		}
+	}
+	s := session.New(cfg)
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return work(s)
 }
 
 // session makes the configuration of a session from the flags.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -61,7 +60,7 @@ func serveCommand() *cli.Command {
 
 // serve is `producer serve`. After a signal it returns nil, whatever the signal has
 // interrupted: being stopped is not a failure, and supervisors restart on one.
-func serve(ctx context.Context, c *cli.Command) (err error) {
+func serve(ctx context.Context, c *cli.Command) error {
 	o, err := readServeOptions(c, time.Now())
 	if err != nil {
 		return err
@@ -70,29 +69,20 @@ func serve(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	observability, err := fleet.Observe(ctx, c, "producer", "", log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, observability.Close()) }()
-	cfg, err := o.session(c, log, observability)
-	if err != nil {
-		return err
-	}
 	// The API needs servers that the session opens in Serve, so it is given as a function.
-	s := session.New(cfg)
-	defer func() { err = errors.Join(err, s.Close()) }()
 	o.StartAPI = func(ctx context.Context, f *fleet.Fleet, orders session.Orders) (func() error, error) {
 		return startAPI(ctx, c, f, orders, log)
 	}
-	if c.Bool("once") {
-		return serveOnce(ctx, s, o.ServeConfig, log)
-	}
-	if err := s.Serve(ctx, o.ServeConfig); err != nil && ctx.Err() == nil {
-		return err
-	}
-	tellStopped(context.WithoutCancel(ctx), s, log) // ctx has ended, and this asks NATS once more
-	return nil
+	return o.inSession(ctx, c, log, nil, func(s *session.Session) error {
+		if c.Bool("once") {
+			return serveOnce(ctx, s, o.ServeConfig, log)
+		}
+		if err := s.Serve(ctx, o.ServeConfig); err != nil && ctx.Err() == nil {
+			return err
+		}
+		tellStopped(context.WithoutCancel(ctx), s, log) // ctx has ended, and this asks NATS once more
+		return nil
+	})
 }
 
 // serveOnce runs one round and prints its outcome. The error of an incomplete round is
