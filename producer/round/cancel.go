@@ -74,11 +74,7 @@ func openRun(ctx context.Context, bus *jobstream.Bus, round string) (s run, err 
 	if err != nil {
 		return s, fmt.Errorf("reading the manifest of round %s: %w", round, err)
 	}
-	signed, err := bus.Rounds.Manifest(ctx, round)
-	if err != nil {
-		return s, fmt.Errorf("reading the manifest of round %s: %w", round, err)
-	}
-	if signed.SignedBy != "" && !bus.Signs() { // nobody would obey the order
+	if m.SignedBy != "" && !bus.Signs() { // nobody would obey the order
 		return s, fmt.Errorf("round %s: %w", round, ErrNoKey)
 	}
 	last, err := lastRevision(ctx, bus, round)
