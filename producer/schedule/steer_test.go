@@ -209,6 +209,36 @@ func TestAPauseTakesAnOrderBack(t *testing.T) {
 	})
 }
 
+// An order is taken back while its round is postponed. The next round began on its turn, and
+// says nothing of the order.
+func TestAnOrderThatIsTakenBackLeavesNoNote(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		begun := time.Now()
+		f.unusable = func(now time.Time) error {
+			if since := now.Sub(begun); since > time.Hour && since < 90*time.Minute {
+				return errors.New("tokens: breaks off")
+			}
+			return nil
+		}
+		steering(t, f, schedule.Config{}, 170*time.Minute, func(ctx context.Context) {
+			wait(ctx, 70*time.Minute)
+			f.orders("ann")
+			wait(ctx, 5*time.Minute) // its inputs cannot be used
+			f.pauses("bob", "")
+			wait(ctx, 5*time.Minute)
+			f.resumes()
+		})
+		if want := []time.Duration{0, 2 * time.Hour}; !slices.Equal(f.begun(), want) {
+			t.Errorf("rounds began at %v, want %v", f.begun(), want)
+		}
+		if notes := f.rounds[f.order[1]].manifest.Notes; len(notes) > 0 {
+			t.Errorf("the next round says %q, want nothing: it began on its turn", notes)
+		}
+	})
+}
+
 // One round, at once: what an earlier producer has left is brought to its end first, no turn
 // is waited for, nothing is warmed up, and inputs that cannot be used end it.
 func TestOnce(t *testing.T) {

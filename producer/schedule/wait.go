@@ -87,6 +87,9 @@ func (w *waiting) look(ctx context.Context) (due Due, ready bool, err error) {
 	w.began, w.last.Due = sooner(w.began, now), sooner(w.last.Due, now)
 	due = w.next(w.last, w.began, now)
 	w.notePause(ctx, steer.Schedule, due, now)
+	if w.by != nil && !steer.Orders(w.last.Round) { // a pause has taken the order back, before its round could begin
+		w.by, w.delay = nil, postponement{}
+	}
 	if steer.Schedule != nil {
 		return due, false, nil
 	}
