@@ -3,6 +3,7 @@ package steering
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -91,15 +92,30 @@ func Now(ctx context.Context, bus *jobstream.Bus, order job.Order) (view.Steered
 }
 
 // PauseRound pauses a round; name is "" for the only one that runs. No job is handed out
-// when it returns.
+// when it returns. It is refused while another round that runs is paused: that pause would
+// end with this one.
 func PauseRound(ctx context.Context, bus *jobstream.Bus, name string, stop job.Stop) (view.Steered, error) {
-	name, err := chosen(ctx, bus, name)
+	open, err := view.UnderWay(ctx, bus, time.Now())
+	if err != nil {
+		return view.Steered{}, fmt.Errorf("looking for rounds that run: %w", err)
+	}
+	round, err := chosen(open, name)
 	if err != nil {
 		return view.Steered{}, err
 	}
+	name = round.Round
+	other := ""
 	steer, changed, err := bus.Steering.Change(ctx, func(s job.Steer) (job.Steer, bool) {
+		other = ""
+		if s.Round != nil && s.Round.Round != name && slices.ContainsFunc(open, is(s.Round.Round)) {
+			other = s.Round.Round
+			return s, false
+		}
 		return s.PauseRound(job.RoundStop{Round: name, Stop: stop})
 	})
+	if other != "" {
+		return view.Steered{}, refused("round %s is paused, which holds back the jobs of all rounds; producer resume --round ends that pause", other)
+	}
 	if err == nil { // also if it was paused: whoever did so may have died before this
 		err = bus.Steering.Follow(ctx, steer)
 	}
@@ -107,36 +123,38 @@ func PauseRound(ctx context.Context, bus *jobstream.Bus, name string, stop job.S
 		return view.Steered{}, fmt.Errorf("pausing round %s: %w", name, err)
 	}
 	did := view.Steered{Order: OrderPauseRound, Changed: changed, Round: name}
-	if m, err := bus.Rounds.Planned(ctx, name); err == nil && !m.OverdueAt.IsZero() {
+	// A replay has no deadline.
+	if m, err := bus.Rounds.Manifest(ctx, name); err == nil && round.State != view.Replaying && !m.OverdueAt.IsZero() {
 		at := m.OverdueAt.UTC()
 		did.OverdueAt = &at
 	}
 	return steered(ctx, bus, did)
 }
 
-// chosen is the round that an order names, or the only one that runs.
-func chosen(ctx context.Context, bus *jobstream.Bus, name string) (string, error) {
-	open, err := view.UnderWay(ctx, bus, time.Now())
-	if err != nil {
-		return "", fmt.Errorf("looking for rounds that run: %w", err)
+// chosen is the round that an order names among those that run, or the only one.
+func chosen(open []view.Summary, name string) (view.Summary, error) {
+	if at := slices.IndexFunc(open, is(name)); at >= 0 {
+		return open[at], nil
 	}
-	var names []string
+	names := make([]string, len(open))
 	for i := range open {
-		if open[i].Round == name {
-			return name, nil
-		}
-		names = append(names, open[i].Round)
+		names[i] = open[i].Round
 	}
 	switch list := strings.Join(names, ", "); {
-	case name == "" && len(names) == 1:
-		return names[0], nil
-	case len(names) == 0:
-		return "", refused("no round runs: there is nothing to pause or to resume")
+	case name == "" && len(open) == 1:
+		return open[0], nil
+	case len(open) == 0:
+		return view.Summary{}, refused("no round runs: there is nothing to pause or to resume")
 	case name == "":
-		return "", refused("%d rounds have jobs to hand out: name the one that is meant, of %s", len(names), list)
+		return view.Summary{}, refused("%d rounds have jobs to hand out: name the one that is meant, of %s", len(open), list)
 	default:
-		return "", refused("round %q does not run: those that run are %s", name, list)
+		return view.Summary{}, refused("round %q does not run: those that run are %s", name, list)
 	}
+}
+
+// is recognizes a round by its name.
+func is(name string) func(view.Summary) bool {
+	return func(s view.Summary) bool { return s.Round == name }
 }
 
 // ResumeRound resumes a round; name is "" for the one that is paused. When it returns, jobs

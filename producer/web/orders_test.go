@@ -5,9 +5,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
 )
 
 // Orders over the API need the token, change something once, say what they have done, and are
@@ -66,5 +70,43 @@ func TestOrders(t *testing.T) {
 		if got := post(path, want.body); got.status != want.status || !strings.Contains(got.body, want.says) {
 			t.Errorf("%s %s: %d %s, want %d and %q", path, want.body, got.status, got.body, want.status, want.says)
 		}
+	}
+}
+
+// A pause holds back the jobs of all rounds. While a round that runs is paused, no pause of
+// another one replaces it. A replay has no deadline, and its pause tells of none.
+func TestAPauseIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	pause := func(name string) said {
+		t.Helper()
+		return b.ask(t, http.MethodPost, "/api/v1/rounds/"+name+"/pause", "", "Authorization", "bearer "+token)
+	}
+	deadline := func(m job.Manifest) job.Manifest {
+		m.OverdueAt = m.PlannedAt.Add(2 * time.Hour)
+		return m
+	}
+	first := deadline(b.plan(t, now))
+	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), first))
+	if s := into[view.Steered](t, pause(first.Round)); !s.Changed || s.OverdueAt == nil || !s.OverdueAt.Equal(first.OverdueAt) {
+		t.Errorf("the first round: %+v, want it paused, and its deadline", s)
+	}
+	second := deadline(b.plan(t, now.Add(time.Minute)))
+	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), second))
+	if got := pause(second.Round); got.status != http.StatusConflict || !strings.Contains(got.body, "round "+first.Round+" is paused") {
+		t.Errorf("the second round: %d %s, want 409 and the round that is paused", got.status, got.body)
+	}
+	if steer, _, err := b.bus.Steering.Load(t.Context()); err != nil || steer.Round == nil || steer.Round.Round != first.Round {
+		t.Errorf("%+v, %v is paused, want the first round as it was", steer.Round, err)
+	}
+	for _, m := range []job.Manifest{first, second} {
+		c := must.Get(round.OrderCancel(t.Context(), b.bus, m.Round, job.CancelOrder{By: "ann"}))(t)
+		must.Do(t, b.runner(t).FollowCancel(t.Context(), c))
+	}
+	_, revision, err := b.bus.Holders.Load(t.Context(), second.Round)
+	must.Do(t, err)
+	must.Get(b.bus.Holders.Set(t.Context(), second.Round, job.Holder{Name: "replays/1", For: time.Minute}, revision))(t)
+	if s := into[view.Steered](t, pause(second.Round)); !s.Changed || s.OverdueAt != nil {
+		t.Errorf("the replay: %+v, want it paused, and no deadline", s)
 	}
 }
