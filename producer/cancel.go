@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/urfave/cli/v3"
 
@@ -32,16 +31,11 @@ func cancelCommand() *cli.Command {
 			Usage:    "only the jobs of these miners: `N,...`; the round goes on with the others",
 		},
 		&cli.StringFlag{
-			Name:     "reason",
-			Category: groupCancel,
-			Sources:  command.Env("reason"),
-			Usage:    "`TEXT` that the dead letters repeat",
-			Validator: func(text string) error {
-				if len(text) <= job.MaxReason && utf8.ValidString(text) {
-					return nil
-				}
-				return fmt.Errorf("%d bytes: want at most %d, in UTF-8", len(text), job.MaxReason)
-			},
+			Name:      "reason",
+			Category:  groupCancel,
+			Sources:   command.Env("reason"),
+			Usage:     "`TEXT` that the dead letters repeat",
+			Validator: job.CheckOrderText,
 		},
 	}
 	return &cli.Command{
@@ -101,7 +95,7 @@ func readCancel(c *cli.Command) (o options, order job.CancelOrder, err error) {
 	if o.resume = c.StringArg("round"); o.resume == "" {
 		return o, order, command.Usage("which round? Give its name, or \"latest\" (%s --help shows the usage)", c.FullName())
 	}
-	order.Reason = c.String("reason")
+	order.By, order.Reason = whoOrders(), c.String("reason")
 	if order.UIDs, err = readUIDs(c); err != nil {
 		return o, order, err
 	}

@@ -45,7 +45,7 @@ func pauseSchedule(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	stop := job.Stop{By: whoOrders(), At: time.Now().UTC(), Reason: c.String("reason")}
-	if err := steering.CheckText(stop.Reason); err != nil {
+	if err := job.CheckOrderText(stop.Reason); err != nil {
 		return command.Usage("--reason: %w", err)
 	}
 	return giveOrder(ctx, c, func(ctx context.Context, bus *jobstream.Bus) (view.Steered, error) {

@@ -20,7 +20,6 @@ func (s *Session) Cancel(ctx context.Context, order job.CancelOrder, ordered fun
 	if err := s.attach(ctx); err != nil {
 		return v, err
 	}
-	order.By = s.name
 	order.At = time.Now().UTC()
 	c, err := view.OrderCancel(ctx, s.fleet.Bus, s.cfg.Resume, order)
 	if err != nil {

@@ -47,7 +47,7 @@ type Orders struct {
 	Replay Replayer
 	// Cancel waits until an order to cancel is carried out, or carries it out.
 	Cancel func(ctx context.Context, c round.Cancelled) error
-	// Name is the process's name in the orders that it stores.
+	// Name is the process's name, in orders to cancel that do not say who gives them.
 	Name string
 }
 

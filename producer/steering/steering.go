@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
@@ -30,21 +28,6 @@ type RefusedError struct{ Why string }
 func (e *RefusedError) Error() string { return e.Why }
 
 func refused(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
-
-// MaxText is how many characters a reason, or the name of who orders, may have.
-const MaxText = 200
-
-// CheckText says what is wrong with a reason, or with the name of who orders; nil if nothing
-// is. The text is shown in lines of terminals and logs.
-func CheckText(text string) error {
-	if n := utf8.RuneCountInString(text); n > MaxText || !utf8.ValidString(text) {
-		return fmt.Errorf("it has %d characters: want at most %d, in UTF-8", n, MaxText)
-	}
-	if at := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); at >= 0 {
-		return fmt.Errorf("character %d is none that is printed: want one line of text", utf8.RuneCountInString(text[:at])+1)
-	}
-	return nil
-}
 
 // Pause pauses the schedule. A round that runs goes on.
 func Pause(ctx context.Context, bus *jobstream.Bus, stop job.Stop) (view.Steered, error) {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -17,11 +18,12 @@ import (
 type cancelRequest struct {
 	UIDs   []int  `json:"uids"`
 	Reason string `json:"reason"`
+	By     string `json:"by"`
 }
 
 func (asked cancelRequest) check() error {
-	if len(asked.Reason) > job.MaxReason {
-		return wrong("reason", "%d bytes: want at most %d", len(asked.Reason), job.MaxReason)
+	if err := checkGiven(asked.By, asked.Reason); err != nil {
+		return err
 	}
 	return checkUIDs(asked.UIDs)
 }
@@ -37,7 +39,7 @@ func (a *API) cancel(r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	asked, err := readOrder[cancelRequest](r, `{"uids": [5, 17], "reason": "their mirror is away"}`,
-		"uids as a list of whole numbers, reason as a text", "uids, reason")
+		"uids as a list of whole numbers, reason and by as texts", "uids, reason, by")
 	if err != nil {
 		return reply{}, err
 	}
@@ -51,7 +53,7 @@ func (a *API) cancel(r *http.Request) (reply, error) {
 	}
 	ordered, err := view.OrderCancel(r.Context(), a.cfg.Bus, name, job.CancelOrder{
 		UIDs:   asked.UIDs,
-		By:     a.cfg.Name,
+		By:     cmp.Or(asked.By, a.cfg.Name),
 		At:     a.cfg.Now().UTC(),
 		Reason: asked.Reason,
 	})

@@ -33,7 +33,7 @@ func TestACancelIsCarriedOut(t *testing.T) {
 	if again := into[view.Cancel](t, post("/cancel", `{"uids": [2]}`)); len(again.UIDs) != 0 || len(again.Already) != 1 {
 		t.Errorf("the same again: %v, already %v; want nothing new", again.UIDs, again.Already)
 	}
-	if whole := post("/cancel", ""); whole.status != http.StatusAccepted {
+	if whole := post("/cancel", `{"by": "ann"}`); whole.status != http.StatusAccepted {
 		t.Errorf("%d %s, want 202", whole.status, whole.body)
 	}
 	var last outcome.Result
@@ -45,7 +45,7 @@ func TestACancelIsCarriedOut(t *testing.T) {
 		t.Errorf("%d of %d cancelled, orders %v; want all of them by two orders", last.Cancelled, last.Planned, last.CancelOrders)
 	}
 	stands := b.ask(t, http.MethodGet, "/api/v1/rounds/"+m.Round, "")
-	for _, want := range []string{`"cancel_orders":[{"uids":[2],"by":"the-api"`, `"reason":"its mirror is away"`, `"class":"cancelled"`} {
+	for _, want := range []string{`"cancel_orders":[{"uids":[2],"by":"the-api"`, `"reason":"its mirror is away"`, `{"by":"ann"`, `"class":"cancelled"`} {
 		if !strings.Contains(stands.body, want) {
 			t.Errorf("the round does not say %s: %s", want, stands.body)
 		}

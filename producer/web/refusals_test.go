@@ -91,6 +91,8 @@ func TestRefusals(t *testing.T) {
 		{"cancel with a misspelt field", post, base + open.Round + "/cancel", `{"uid": [2]}`, right, 400, "bad-request", "uid", "uids, reason"},
 		{"cancel with a long reason", post, base + open.Round + "/cancel", `{"reason": "` + strings.Repeat("x", 201) + `"}`, right, 400,
 			"bad-request", "reason", "at most 200"},
+		{"cancel with a reason of two lines", post, base + open.Round + "/cancel", `{"reason": "a\nb"}`, right, 400, "bad-request", "reason", "character 2"},
+		{"cancel by two lines", post, base + open.Round + "/cancel", `{"by": "a\nb"}`, right, 400, "bad-request", "by", "character 2"},
 		{"rescore of nobody", post, base + result.Round + "/rescore", "", right, 400, "bad-request", "uids", "list"},
 		{"rescore of no miner", post, base + result.Round + "/rescore", `{"uids": [9]}`, right, 409, "nothing-to-replay", "", "1 (done)"},
 		{"rescore of a running round", post, base + open.Round + "/rescore", `{"uids": [1]}`, right, 404, "not-concluded", "", ""},

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"mirrorfleet/producer/steering"
 	"mirrorfleet/producer/view"
@@ -19,10 +18,15 @@ type orderRequest struct {
 }
 
 func (asked orderRequest) check() error {
-	if err := steering.CheckText(asked.By); err != nil {
+	return checkGiven(asked.By, asked.Reason)
+}
+
+// checkGiven checks who gives an order, and why.
+func checkGiven(by, reason string) error {
+	if err := job.CheckOrderText(by); err != nil {
 		return wrong("by", "%v", err)
 	}
-	if err := steering.CheckText(asked.Reason); err != nil {
+	if err := job.CheckOrderText(reason); err != nil {
 		return wrong("reason", "%v", err)
 	}
 	return nil
@@ -53,7 +57,7 @@ func (a *API) order(r *http.Request, give func(context.Context, job.Stop) (view.
 	if err != nil {
 		return reply{}, err
 	}
-	stop := job.Stop{By: cmp.Or(asked.By, caller), At: time.Now().UTC(), Reason: asked.Reason}
+	stop := job.Stop{By: cmp.Or(asked.By, caller), At: a.cfg.Now().UTC(), Reason: asked.Reason}
 	did, err := give(r.Context(), stop)
 	if err != nil {
 		return reply{}, err

@@ -36,7 +36,7 @@ type Config struct {
 	Replay Replayer
 	// Cancel follows an order to cancel. It must end when its context does. Required.
 	Cancel Canceller
-	// Name is the process's name in the orders that it stores.
+	// Name is the process's name, in orders to cancel that do not say who gives them.
 	Name string
 	// Token is required of a replay and of any other order; "" refuses all of them.
 	Token string

@@ -21,15 +21,12 @@ type Cancel struct {
 type CancelOrder struct {
 	// UIDs are the miners whose jobs end; none for the whole round.
 	UIDs []int `json:"uids,omitempty"`
-	// By is the process that stored the order. Reason is what its operator typed.
+	// By is who gave the order: user@host, or over the API who the caller says, or else the
+	// process that stored it.
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason,omitempty"`
 }
-
-// MaxReason is the longest reason of an order, in bytes. It is repeated in the dead letter
-// of each job.
-const MaxReason = 200
 
 // Whole says that the order is for all jobs.
 func (o CancelOrder) Whole() bool { return len(o.UIDs) == 0 }
