@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"slices"
 	"strings"
 	"time"
@@ -92,7 +91,7 @@ func readLimitRequest(c *cli.Command) (r limitRequest, err error) {
 		hold:    c.Duration("hold"),
 		release: c.Bool("release"),
 		end:     c.IsSet("end-cool-down"),
-		note:    ratelimit.Note{By: cmp.Or(c.String("by"), operator()), Why: c.String("reason")},
+		note:    ratelimit.Note{By: cmp.Or(c.String("by"), whoOrders()), Why: c.String("reason")},
 	}
 	switch {
 	case c.IsSet("hold") && r.release, c.IsSet("hold") && r.end, r.release && r.end:
@@ -108,19 +107,6 @@ func readLimitRequest(c *cli.Command) (r limitRequest, err error) {
 	}
 	r.bucketServers, err = bucketServersOf(c)
 	return r, err
-}
-
-// operator is who runs this command, as far as the machine knows.
-func operator() string {
-	name := "somebody"
-	if who, err := user.Current(); err == nil {
-		name = who.Username
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		return name
-	}
-	return name + "@" + host
 }
 
 // limit is `producer limit`.
