@@ -206,8 +206,8 @@ type Selection struct {
 	Like string
 }
 
-// ErrSelection says that a selection names what there is not.
-var ErrSelection = errors.New("nothing to replay as asked")
+// ErrSelection says that a selection, of a replay or of a rescore, names what there is not.
+var ErrSelection = errors.New("nothing to run again as asked")
 
 // Select chooses among the failed miners; already are those of the asked that
 // are being replayed. What is asked for and is not there is an error that lists
