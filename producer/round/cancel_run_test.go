@@ -100,6 +100,43 @@ func TestAStandbyCarriesTheOrderOut(t *testing.T) {
 	b.failedJobs(t, m.Round, 2)
 }
 
+// A round that is paused is cancelled: it is concluded without a worker, and its pause ends
+// with it. The jobs of the next round are handed out at once.
+func TestAPausedRoundIsCancelled(t *testing.T) {
+	t.Parallel()
+	for name, runs := range map[string]bool{"by its producer": true, "by the command": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{})
+			ctx, m := deadline(t), b.plan(t, four()...)
+			stop := job.RoundStop{Round: m.Round, Stop: job.Stop{By: "ann", At: time.Now().UTC()}}
+			steer, _, err := b.bus.Steering.Change(ctx, func(s job.Steer) (job.Steer, bool) { return s.PauseRound(stop) })
+			must.Do(t, err)
+			must.Do(t, b.bus.Steering.Follow(ctx, steer))
+			end := func() outcome.Result { return must.Get(outcome.Latest(ctx, b.bus, m.Round))(t) }
+			if runs {
+				end = b.start(t, m)
+				must.Until(ctx, t, "the round is planned", func() bool { _, err := b.bus.Rounds.Manifest(ctx, m.Round); return err == nil })
+			} else {
+				must.Do(t, b.bus.Rounds.CreateManifest(ctx, m))
+			}
+			must.Do(t, b.runner(t).FollowCancel(ctx, b.order(t, m.Round, job.CancelOrder{})))
+			if got := end(); got.Cancelled != 2 {
+				t.Errorf("%d cancelled, want both", got.Cancelled)
+			}
+			steer, _, err = b.bus.Steering.Load(ctx)
+			out, asked := b.bus.Queue.HandOut(ctx, m.Round)
+			if must.Do(t, errors.Join(err, asked)); steer.Round != nil || out.Held {
+				t.Errorf("%+v is paused, the queue is held: %v; want neither when the round is concluded", steer.Round, out.Held)
+			}
+			b.work(t, always)
+			if next := b.start(t, later(b.plan(t, four()...), "next"))(); next.Done != 2 {
+				t.Errorf("%d jobs of the next round are done, want both", next.Done)
+			}
+		})
+	}
+}
+
 // Look-ups of maintainers that are still out when the round is cancelled are given up after
 // the grace time, as those of an overdue round, be it that all jobs had ended.
 func TestACancelGivesUpLookUps(t *testing.T) {
@@ -109,29 +146,19 @@ func TestACancelGivesUpLookUps(t *testing.T) {
 	b.hang.Store(&asked)
 	b.work(t, always)
 	ctx, m := deadline(t), b.plan(t, four()...)
-	runner := b.runner(t, func(c *round.Config) { c.MaintainerGrace = 10 * time.Millisecond })
-	type end struct {
-		result outcome.Result
-		err    error
-	}
-	ends := make(chan end, 1)
-	go func() {
-		result, err := runner.Start(ctx, m)
-		ends <- end{result, err}
-	}()
+	end := b.start(t, m, func(c *round.Config) { c.MaintainerGrace = 10 * time.Millisecond })
 	select {
 	case <-asked:
-	case got := <-ends:
-		t.Fatalf("the round ended before it asked: %v", got.err)
+	case <-ctx.Done():
+		t.Fatalf("the round has not asked: %v", end().FailedLookUps)
 	}
 	c := b.order(t, m.Round, job.CancelOrder{})
 	must.Do(t, b.runner(t).FollowCancel(ctx, c))
-	got := <-ends
-	must.Do(t, got.err)
-	lost := got.result.FailedLookUps
-	if got.result.Cancelled != 0 || got.result.Done != 2 || len(lost) != 1 || !strings.Contains(lost[0].Error, "the round is cancelled") {
+	got := end()
+	lost := got.FailedLookUps
+	if got.Cancelled != 0 || got.Done != 2 || len(lost) != 1 || !strings.Contains(lost[0].Error, "the round is cancelled") {
 		t.Errorf("%d cancelled, %d done, failed look-ups %v; want both done and one look-up given up",
-			got.result.Cancelled, got.result.Done, lost)
+			got.Cancelled, got.Done, lost)
 	}
 }
 
@@ -174,19 +201,14 @@ func TestADamagedOrderIsGivenAgain(t *testing.T) {
 	m := b.plan(t, four()...)
 	must.Get(b.bus.Bucket(job.BucketRounds).Put(t.Context(), job.CancelKey(m.Round, 0), []byte("rubbish")))(t)
 	said := &telemetrytest.Log{}
-	runner, ctx := b.runner(t, func(c *round.Config) { c.Log = said.Logger() }), deadline(t)
-	ends := make(chan error, 1)
-	go func() {
-		got, err := runner.Start(ctx, m)
-		if err == nil && got.Cancelled != 2 {
-			err = errors.New("not cancelled")
-		}
-		ends <- err
-	}()
+	ctx := deadline(t)
+	end := b.start(t, m, func(c *round.Config) { c.Log = said.Logger() })
 	said.Await(ctx, t, "what is to be cancelled cannot be read")
 	defer close(s.open)
 	must.Do(t, b.runner(t).FollowCancel(ctx, b.order(t, m.Round, job.CancelOrder{})))
-	must.Do(t, <-ends)
+	if got := end(); got.Cancelled != 2 {
+		t.Errorf("%d cancelled, want both", got.Cancelled)
+	}
 	b.failedJobs(t, m.Round, 2)
 }
 

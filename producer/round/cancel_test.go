@@ -51,13 +51,9 @@ func (b *bundle) order(t *testing.T, name string, o job.CancelOrder) round.Cance
 }
 
 // start runs a round, and returns how it ends.
-func (b *bundle) start(t *testing.T, m job.Manifest) func() outcome.Result {
+func (b *bundle) start(t *testing.T, m job.Manifest, changes ...func(*round.Config)) func() outcome.Result {
 	t.Helper()
-	ctx, runner := deadline(t), b.runner(t)
-	type end struct {
-		result outcome.Result
-		err    error
-	}
+	ctx, runner := deadline(t), b.runner(t, changes...)
 	ends := make(chan end, 1)
 	go func() {
 		result, err := runner.Start(ctx, m)
