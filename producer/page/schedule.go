@@ -22,31 +22,31 @@ func steeredAt(w io.Writer, s view.Steered, now time.Time) error {
 func steered(s view.Steered) string {
 	stands := s.Schedule
 	switch {
-	case s.Order == "pause" && s.Changed:
+	case s.Order == view.SteerPause && s.Changed:
 		text := "The schedule is paused: no turn begins until producer resume."
 		if stands.Running != "" {
 			text += " Round " + stands.Running + " runs, and goes on."
 		}
 		return text
-	case s.Order == "pause":
+	case s.Order == view.SteerPause:
 		return "The schedule was paused already: nothing has changed."
-	case s.Order == "resume" && s.Changed:
+	case s.Order == view.SteerResume && s.Changed:
 		return "The schedule is resumed. One round makes up for the turns that were missed, if there were any."
-	case s.Order == "resume":
+	case s.Order == view.SteerResume:
 		return "The schedule is not paused: nothing has changed."
-	case s.Order == "now" && s.Changed && stands.Producer == "":
+	case s.Order == view.SteerNow && s.Changed && stands.Producer == "":
 		return "A turn is ordered. No producer is active: the turn begins when one serves."
-	case s.Order == "now" && s.Changed:
+	case s.Order == view.SteerNow && s.Changed:
 		return "A turn is ordered: producer " + stands.Producer + " begins it within seconds."
-	case s.Order == "now":
+	case s.Order == view.SteerNow:
 		return "A turn was ordered already: one begins, and no second one."
-	case s.Order == "pause-round" && s.Changed:
+	case s.Order == view.SteerPauseRound && s.Changed:
 		text := "Round " + s.Round + " is paused: no job is handed out until producer resume --round. Jobs that workers have go on to their end."
 		if s.OverdueAt != nil {
 			text += " It is overdue at " + s.OverdueAt.Format(view.InstantLayout) + " all the same: a pause does not move that."
 		}
 		return text
-	case s.Order == "pause-round":
+	case s.Order == view.SteerPauseRound:
 		return "Round " + s.Round + " was paused already: nothing has changed."
 	case s.Changed:
 		return "Round " + s.Round + " is resumed: its jobs are handed out."

@@ -13,15 +13,6 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// The orders, as view.Steered names them.
-const (
-	OrderPause       = "pause"
-	OrderResume      = "resume"
-	OrderNow         = "now"
-	OrderPauseRound  = "pause-round"
-	OrderResumeRound = "resume-round"
-)
-
 // RefusedError says why an order cannot be followed as things stand, and what to do.
 type RefusedError struct{ Why string }
 
@@ -35,7 +26,7 @@ func Pause(ctx context.Context, bus *jobstream.Bus, stop job.Stop) (view.Steered
 	if err != nil {
 		return view.Steered{}, fmt.Errorf("pausing the schedule: %w", err)
 	}
-	return steered(ctx, bus, view.Steered{Order: OrderPause, Changed: changed})
+	return steered(ctx, bus, view.Steered{Order: view.SteerPause, Changed: changed})
 }
 
 // Resume resumes the schedule.
@@ -44,7 +35,7 @@ func Resume(ctx context.Context, bus *jobstream.Bus) (view.Steered, error) {
 	if err != nil {
 		return view.Steered{}, fmt.Errorf("resuming the schedule: %w", err)
 	}
-	return steered(ctx, bus, view.Steered{Order: OrderResume, Changed: changed})
+	return steered(ctx, bus, view.Steered{Order: view.SteerResume, Changed: changed})
 }
 
 // Now orders the next turn to begin at once. It is refused while the schedule is paused, and
@@ -71,7 +62,7 @@ func Now(ctx context.Context, bus *jobstream.Bus, order job.Order) (view.Steered
 	case steer.Schedule != nil:
 		return view.Steered{}, refused("the schedule is paused %s; producer resume ends the pause", steer.Schedule.Text())
 	}
-	return steered(ctx, bus, view.Steered{Order: OrderNow, Changed: changed})
+	return steered(ctx, bus, view.Steered{Order: view.SteerNow, Changed: changed})
 }
 
 // PauseRound pauses a round; name is "" for the only one that runs. No job is handed out
@@ -105,7 +96,7 @@ func PauseRound(ctx context.Context, bus *jobstream.Bus, name string, stop job.S
 	if err != nil {
 		return view.Steered{}, fmt.Errorf("pausing round %s: %w", name, err)
 	}
-	did := view.Steered{Order: OrderPauseRound, Changed: changed, Round: name}
+	did := view.Steered{Order: view.SteerPauseRound, Changed: changed, Round: name}
 	// A replay has no deadline.
 	if m, err := bus.Rounds.Manifest(ctx, name); err == nil && round.State != view.Replaying && !m.OverdueAt.IsZero() {
 		at := m.OverdueAt.UTC()
@@ -164,7 +155,7 @@ func ResumeRound(ctx context.Context, bus *jobstream.Bus, name string) (view.Ste
 	if err != nil {
 		return view.Steered{}, fmt.Errorf("resuming the round: %w", err)
 	}
-	return steered(ctx, bus, view.Steered{Order: OrderResumeRound, Changed: changed, Round: name})
+	return steered(ctx, bus, view.Steered{Order: view.SteerResumeRound, Changed: changed, Round: name})
 }
 
 // steered adds how the schedule stands after an order.

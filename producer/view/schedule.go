@@ -28,9 +28,18 @@ type Schedule struct {
 	Ordered     *job.Order     `json:"ordered,omitempty"`
 }
 
+// The orders of Steered.
+const (
+	SteerPause       = "pause"
+	SteerResume      = "resume"
+	SteerNow         = "now"
+	SteerPauseRound  = "pause-round"
+	SteerResumeRound = "resume-round"
+)
+
 // Steered is what an order has done.
 type Steered struct {
-	// Order is pause, resume, now, pause-round or resume-round.
+	// Order is one of those above.
 	Order string `json:"order"`
 	// Changed says that the order has changed something: it was not given before.
 	Changed bool `json:"changed"`
