@@ -14,9 +14,13 @@ import (
 // between storing it and pausing the queue. A queue that somebody else has paused, without
 // an order, stays paused.
 func (k *keeper) follow(ctx context.Context, out jobstream.HandOut) error {
-	steer, _, err := k.orders.Read(ctx)
+	steer, restored, err := k.orders.Read(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the orders: %w", err)
+	}
+	if restored {
+		k.cfg.Log.WarnContext(ctx, "what operators have ordered was gone or unreadable: restored as far as it is known",
+			"round", k.round, "paused", steer.Round != nil)
 	}
 	if (steer.Round != nil) != out.Held {
 		if err := k.cfg.Bus.Steering.Follow(ctx, steer); err != nil {
