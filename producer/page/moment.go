@@ -28,7 +28,7 @@ type section struct {
 func (m moment) sections() []section {
 	list := []section{{"round", append([]string{m.Round}, m.times()...)}}
 	if m.Progress.Planned > 0 && m.Sight.StandsBy == "" {
-		list = append(list, section{"miners", m.miners()})
+		list = append(list, section{"miners", counts(view.ProgressOf(m.Progress))})
 	}
 	list = append(list, section{"mirror", m.mirror()})
 	for _, note := range m.notes() {
@@ -66,8 +66,8 @@ func (m moment) times() []string {
 	return append(times, "about "+clock(max(left, time.Second))+" left")
 }
 
-func (m moment) miners() []string {
-	p := m.Progress
+// counts say how many jobs are in each phase.
+func counts(p view.RoundProgress) []string {
 	done, queued := fmt.Sprintf("%d/%d done", p.Done, p.Planned), fmt.Sprintf("%d queued", p.Queued)
 	if p.Degraded > 0 {
 		done += fmt.Sprintf(" (%d degraded)", p.Degraded)
@@ -216,16 +216,7 @@ func Event(w io.Writer, e view.Event) error {
 	case e.Miner != nil:
 		text = minerLine(*e.Miner)
 	case e.Progress != nil:
-		p := e.Progress
-		text = strings.Join(moment{view.Moment{Progress: round.Progress{
-			Planned:  p.Planned,
-			Queued:   p.Queued,
-			Running:  p.Running,
-			Done:     p.Done,
-			Failed:   p.Failed,
-			Degraded: p.Degraded,
-			Retrying: p.Retrying,
-		}}}.miners(), ", ")
+		text = strings.Join(counts(*e.Progress), ", ")
 	case e.End != nil:
 		text = ending(e.End)
 	}

@@ -59,7 +59,8 @@ type MinerNow struct {
 	Degraded bool   `json:"degraded,omitempty"`
 }
 
-func progressOf(p round.Progress) RoundProgress {
+// ProgressOf takes the counts out of what is known of a round.
+func ProgressOf(p round.Progress) RoundProgress {
 	return RoundProgress{
 		Planned:  p.Planned,
 		Queued:   p.Queued,

@@ -225,7 +225,7 @@ func (f *Follow) tell(now time.Time, tell func(Event) error) error {
 			return err
 		}
 	}
-	if counts := progressOf(p); counts != f.counted {
+	if counts := ProgressOf(p); counts != f.counted {
 		f.counted = counts
 		return tell(f.event(now, Event{Type: EventProgress, Progress: &counts}))
 	}
