@@ -150,19 +150,14 @@ func (l WorkerLimit) bounded() WorkerLimit {
 	return l
 }
 
-// oneLine is a text without what controls a terminal, and of at most so many bytes.
+// oneLine is a text without what controls a terminal, and of at most so many bytes (cut).
 func oneLine(text string, most int) string {
-	cut := len(text) > most
-	text = strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return ' '
-	}, strings.ToValidUTF8(text[:min(len(text), most)], ""))
-	if cut {
-		text += "…"
-	}
-	return text
+	}, cut(strings.ToValidUTF8(text, ""), most))
 }
 
 // Silence is how long a worker has shown no sign of life, and whether that is too long. Both
