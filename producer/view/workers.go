@@ -147,8 +147,8 @@ func Doing(s doing.State, told time.Time) string {
 		return "Redis" + of + because(s.Why)
 	case doing.Other:
 		return "another job, which fetches the " + s.What
-	case doing.Room:
-		return "room" + of + ", which other jobs take"
+	case doing.Memory:
+		return "memory" + of + ": the worker holds as many files as it may"
 	case doing.Connection:
 		return "a free connection" + of
 	case doing.Breaker:

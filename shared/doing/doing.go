@@ -12,7 +12,7 @@ const (
 	Permit     = "permit"     // the right to send the next request
 	Redis      = "redis"      // it grants no permits
 	Other      = "other"      // another job of this process, which fetches the same
-	Room       = "room"       // the process holds as many pull requests' files as it may
+	Memory     = "memory"     // the process holds as many pull requests' files as it may
 	Connection = "connection" // all of the process's connections to the mirror are in use
 	Breaker    = "breaker"    // the mirror does not answer this process
 	Retry      = "retry"      // the pause after a try that failed

@@ -188,7 +188,7 @@ func (m *miner) fetch(ctx context.Context, w want) (fetched, error) {
 	ctx = telemetry.With(ctx, telemetry.Repository.String(w.key.Repository), telemetry.PullRequest.Int(w.key.Number))
 	asking, asked := doing.Begin(ctx, "files of "+w.String())
 	defer asked()
-	full := doing.Wait(asking, func(time.Time) doing.State { return doing.State{Waits: doing.Room} })
+	full := doing.Wait(asking, func(time.Time) doing.State { return doing.State{Waits: doing.Memory} })
 	err := e.held.Acquire(ctx, 1)
 	full()
 	if err != nil {
