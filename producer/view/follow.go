@@ -15,11 +15,11 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// How often a round is looked at that another process runs: its records, and the signs of
-// workers with whether the round has ended.
+// How often a round is looked at that another process runs: its records, and the rest, which
+// is the signs of workers, a pause, and whether the round has ended.
 const (
 	lookAtRecords = 500 * time.Millisecond
-	lookAtSigns   = 2 * time.Second
+	lookAtRest    = 2 * time.Second
 	// takeoverTime is how long a round may be without a producer before whoever follows it
 	// leaves: a standby takes over sooner.
 	takeoverTime = 30 * time.Second
@@ -38,6 +38,7 @@ type Follow struct {
 	records map[int]job.Record
 	retries map[int]time.Time // when a queued job is due again
 	roll    jobstream.Roll
+	paused  *job.RoundStop // the pause of a round; nil for none
 	told    map[int]MinerNow
 	counted RoundProgress
 
@@ -63,7 +64,7 @@ func NewFollow(ctx context.Context, bus *jobstream.Bus, name string, now time.Ti
 	f.bus = bus
 	f.Watch = NewWatch(name, f.limit, f.standing)
 	f.Watch.started = m.PlannedAt
-	if err := f.readSigns(ctx, now); err != nil {
+	if err := f.readRest(ctx, now); err != nil {
 		return nil, err
 	}
 	return f, f.readRecords(ctx, now)
@@ -84,9 +85,9 @@ func following(m job.Manifest, now time.Time) *Follow {
 // Run tells the events until the round has ended, ctx ends or tell fails. The last event is
 // of the type EventEnd; Run returns its content.
 func (f *Follow) Run(ctx context.Context, tell func(Event) error) (Summary, error) {
-	records, signs := time.NewTicker(lookAtRecords), time.NewTicker(lookAtSigns)
+	records, rest := time.NewTicker(lookAtRecords), time.NewTicker(lookAtRest)
 	defer records.Stop()
-	defer signs.Stop()
+	defer rest.Stop()
 	for {
 		now := time.Now()
 		ended, err := f.ended(ctx, now)
@@ -105,9 +106,9 @@ func (f *Follow) Run(ctx context.Context, tell func(Event) error) (Summary, erro
 				return Summary{}, fmt.Errorf("following round %s: %w", f.manifest.Round, context.Cause(ctx))
 			case now = <-records.C:
 				err = f.readRecords(ctx, now)
-			case now = <-signs.C:
+			case now = <-rest.C:
 				looked = true
-				err = f.readSigns(ctx, now)
+				err = f.readRest(ctx, now)
 			}
 			if err == nil {
 				err = f.tell(now, tell)
@@ -146,7 +147,8 @@ func (f *Follow) standing() error {
 }
 
 // ended says whether the round has been concluded and nobody works on it any more, or has had
-// no producer for longer than a standby would take.
+// no producer for longer than a standby would take. The age of a heartbeat is by the clock of
+// NATS, which stored it: the clock of a viewer need not agree.
 func (f *Follow) ended(ctx context.Context, now time.Time) (bool, error) {
 	revisions, err := f.bus.Outcomes.Revisions(ctx, f.manifest.Round)
 	if err != nil {
@@ -156,7 +158,7 @@ func (f *Follow) ended(ctx context.Context, now time.Time) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("looking for the producer of round %s: %w", f.manifest.Round, err)
 	}
-	if !beat.IsZero() && !holder.Released && now.Sub(beat) <= holder.For {
+	if !beat.IsZero() && !holder.Released && f.roll.Now.Sub(beat) <= holder.For {
 		f.producer = now
 		return false, nil
 	}
@@ -188,6 +190,17 @@ func (f *Follow) take(changed []job.Record, at uint64, now time.Time) {
 	}
 }
 
+// readRest takes the workers' signs of life, and the pause of a round. Orders that cannot be
+// read count as none, until the round's producer has restored them.
+func (f *Follow) readRest(ctx context.Context, now time.Time) error {
+	steer, _, err := f.bus.Steering.Load(ctx)
+	if err != nil && !jobstream.Damaged(err) {
+		return fmt.Errorf("reading the orders: %w", err)
+	}
+	f.paused = steer.Round
+	return f.readSigns(ctx, now)
+}
+
 // readSigns takes the workers' signs of life.
 func (f *Follow) readSigns(ctx context.Context, now time.Time) error {
 	roll, err := f.bus.Presence.List(ctx)
@@ -214,7 +227,7 @@ func (f *Follow) tell(now time.Time, tell func(Event) error) error {
 	}
 	p := f.follower.Progress()
 	f.Watch.Update(p)
-	f.Watch.See(round.Sight{Workers: f.workers(now)})
+	f.Watch.See(f.sight(now))
 	f.Watch.Show(miners)
 	for _, m := range miners {
 		if f.told[m.UID] == m || m.Phase == job.Planned && m.Attempt == 0 && f.told[m.UID] == (MinerNow{}) {
@@ -253,6 +266,16 @@ func (f *Follow) miner(uid int) MinerNow {
 		}
 	}
 	return minerNow(&r, f.retries[uid], sign, f.roll.Now)
+}
+
+// sight is a pause, or whether any worker shows itself: while the round is paused no worker
+// can take its jobs.
+func (f *Follow) sight(now time.Time) round.Sight {
+	if f.paused != nil {
+		f.alive = now
+		return round.Sight{Paused: f.paused}
+	}
+	return round.Sight{Workers: f.workers(now)}
 }
 
 // workers says whether any worker shows itself, by its signs or by its work.

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -8,9 +9,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring/input"
 )
@@ -137,6 +141,34 @@ func TestALookTellsWhatJobsWaitFor(t *testing.T) {
 		if name != "handed back" && (len(again) != 1 || again[0].Miner == nil || again[0].Miner.Doing != "scoring") {
 			t.Errorf("%s, then a sign: %+v, want one event, that it scores", name, again)
 		}
+	}
+}
+
+// A pause is shown to whoever follows the round, as its producer shows it. And the producer is
+// alive by the clock of NATS: that of a viewer may be an hour ahead.
+func TestAFollowerSeesAPauseAndTheProducer(t *testing.T) {
+	t.Parallel()
+	bus, _ := jobstreamtest.Open(t, jobstreamtest.Start(t).NATSURL(), jobstream.Config{})
+	raw := json.RawMessage(`{}`)
+	must.Do(t, bus.Rounds.CreateManifest(t.Context(), job.Manifest{Round: "r1", Registry: raw, Languages: raw, Tokens: raw}))
+	must.Get(bus.Holders.Set(t.Context(), "r1", job.Holder{Name: "p1", For: 15 * time.Second}, 0))(t)
+	ahead := time.Now().Add(time.Hour)
+	f := must.Get(NewFollow(t.Context(), bus, "r1", ahead))(t)
+	if ended := must.Get(f.ended(t.Context(), ahead))(t); ended {
+		t.Error("a round with a live producer has ended")
+	}
+	f.events(t, ahead)
+	if f.Watch.sight.Paused != nil {
+		t.Errorf("it shows the pause %+v, want none", f.Watch.sight.Paused)
+	}
+
+	stop := job.RoundStop{Round: "r1", Stop: job.Stop{By: "op@h", At: followed, Reason: "moving"}}
+	_, _, err := bus.Steering.Change(t.Context(), func(s job.Steer) (job.Steer, bool) { return s.PauseRound(stop) })
+	must.Do(t, err)
+	must.Do(t, f.readRest(t.Context(), ahead))
+	f.events(t, ahead.Add(time.Hour))
+	if diff := cmp.Diff(round.Sight{Paused: &stop}, f.Watch.sight); diff != "" {
+		t.Errorf("what is seen (-want +got):\n%s", diff)
 	}
 }
 
