@@ -21,11 +21,18 @@ import (
 
 // withBus runs do with the streams, opened read-only, for commands that need only NATS.
 // Servers on which no producer has run are wrong usage and not a failure.
-func withBus(ctx context.Context, c *cli.Command, do func(context.Context, *jobstream.Bus) error) (err error) {
+func withBus(ctx context.Context, c *cli.Command, do func(context.Context, *jobstream.Bus) error) error {
+	return withLoggedBus(ctx, c, os.Stderr, do)
+}
+
+// withLoggedBus is withBus with another place for the log.
+func withLoggedBus(
+	ctx context.Context, c *cli.Command, lines io.Writer, do func(context.Context, *jobstream.Bus) error,
+) (err error) {
 	if err := natsGiven(c); err != nil {
 		return err
 	}
-	log, err := fleet.Logger(c, os.Stderr)
+	log, err := fleet.Logger(c, lines)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,9 @@ func watchCommand() *cli.Command {
 // watching is one run of `producer watch`.
 type watching struct {
 	c      *cli.Command
-	follow *view.Follow // nil until the round is found
+	screen *terminal.Screen // nil for an output that cannot be redrawn
+	log    io.Writer        // the screen, if both are terminals: lines of the log stand above what is drawn
+	follow *view.Follow     // nil until the round is found
 	end    view.Summary
 	// stop ends the display and waits for it. It may be called more than once.
 	stop func()
@@ -58,9 +60,9 @@ var errServersGone = errors.New("the process that ran the servers of --state has
 
 // watch is `producer watch`. Its "latest" is the last round planned, which may still run.
 func watch(ctx context.Context, c *cli.Command) error {
-	w := &watching{c: c, stop: func() {}}
+	w := newWatching(c)
 	defer func() { w.stop() }()
-	err := withBus(ctx, c, w.begin)
+	err := withLoggedBus(ctx, c, w.log, w.begin)
 	again := time.NewTicker(lookAtServers)
 	defer again.Stop()
 	for range looks {
@@ -71,7 +73,7 @@ func watch(ctx context.Context, c *cli.Command) error {
 		select {
 		case <-ctx.Done():
 		case <-again.C:
-			err = withBus(ctx, c, w.conclude)
+			err = withLoggedBus(ctx, c, w.log, w.conclude)
 		}
 	}
 	switch {
@@ -81,6 +83,19 @@ func watch(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return incomplete(c, w.end)
+}
+
+func newWatching(c *cli.Command) *watching {
+	w := &watching{c: c, log: os.Stderr, stop: func() {}}
+	out := c.Root().Writer
+	if c.Bool("json") || terminal.Of(out).Width == 0 || out != io.Writer(os.Stdout) {
+		return w
+	}
+	w.screen = terminal.NewScreen(os.Stdout)
+	if terminal.Of(os.Stderr).Width > 0 {
+		w.log = w.screen
+	}
+	return w
 }
 
 // begin follows the round to its end, or to that of its servers.
@@ -96,10 +111,10 @@ func (w *watching) begin(ctx context.Context, bus *jobstream.Bus) (err error) {
 		return notThere(err)
 	}
 	w.follow = follow
-	if w.atTerminal() {
+	if w.screen != nil {
 		showing, end := context.WithCancel(ctx)
 		var display sync.WaitGroup
-		display.Go(func() { page.NewDisplay(terminal.NewScreen(os.Stdout)).Run(showing, follow.Watch) })
+		display.Go(func() { page.NewDisplay(w.screen).Run(showing, follow.Watch) })
 		w.stop = sync.OnceFunc(func() { end(); display.Wait() })
 	}
 	return w.whileServed(ctx, func(ctx context.Context) error {
@@ -147,19 +162,13 @@ func (w *watching) whileServed(ctx context.Context, do func(context.Context) err
 	return err
 }
 
-// atTerminal says whether the output is a terminal that can be redrawn.
-func (w *watching) atTerminal() bool {
-	out := w.c.Root().Writer
-	return !w.c.Bool("json") && terminal.Of(out).Width > 0 && out == io.Writer(os.Stdout)
-}
-
 // tell prints an event. Below a display only the end is told.
 func (w *watching) tell(e view.Event) error {
 	out := w.c.Root().Writer
 	if w.c.Bool("json") {
 		return page.JSONLine(out, e)
 	}
-	if w.atTerminal() {
+	if w.screen != nil {
 		if e.Type != view.EventEnd {
 			return nil
 		}
