@@ -44,7 +44,7 @@ type Follow struct {
 
 	mu      sync.Mutex // guards bus, roll and what follows against the display, which reads them
 	granted int64      // by the last signs
-	since   time.Time  // since when it is that
+	since   time.Time  // when they said so
 	shown   int64
 
 	alive    time.Time // when a worker showed itself last
@@ -295,7 +295,7 @@ func (f *Follow) workers(now time.Time) round.Workers {
 func (f *Follow) limit(context.Context) (ratelimit.State, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	last, pace := f.egresses()
+	last, pace, told := f.egresses()
 	s := ratelimit.State{Known: len(last) > 0, CoolDown: time.Duration(1<<63 - 1), Hold: time.Duration(1<<63 - 1)}
 	trouble, flows := "", false
 	for _, w := range last {
@@ -312,16 +312,18 @@ func (f *Follow) limit(context.Context) (ratelimit.State, error) {
 	if !s.Known {
 		return ratelimit.State{}, nil
 	}
-	s.Granted = f.between(s.Granted, pace)
+	s.Granted = f.between(s.Granted, pace, told)
 	if trouble != "" && !flows {
 		return s, errors.New(trouble) //nolint:err113 // a worker's own words
 	}
 	return s, nil
 }
 
-// egresses are the last sign of each egress, and how many permits a second its workers had.
-func (f *Follow) egresses() (last map[string]*jobstream.Present, pace float64) {
+// egresses are the last sign of each egress, how many permits a second all workers had, and how
+// long ago the last of the signs was.
+func (f *Follow) egresses() (last map[string]*jobstream.Present, pace float64, told time.Duration) {
 	last = map[string]*jobstream.Present{}
+	told = job.WorkerSilent
 	for i := range f.roll.Workers {
 		w := &f.roll.Workers[i]
 		if _, silent := w.Silence(w.Stored, f.roll.Now); silent || w.Left != "" || !w.Limit.Known && w.Limit.Trouble == "" {
@@ -333,19 +335,21 @@ func (f *Follow) egresses() (last map[string]*jobstream.Present, pace float64) {
 		if former := last[w.Egress]; former == nil || w.Stored.After(former.Stored) {
 			last[w.Egress] = w
 		}
+		told = min(told, max(0, f.roll.Now.Sub(w.Stored)))
 	}
-	return last, pace
+	return last, pace, told
 }
 
 // between is the count of permits at this moment. Signs bring it every few seconds in leaps; in
 // between it goes on at the workers' pace, so that the share of the last seconds is not that
-// of a leap.
-func (f *Follow) between(granted int64, pace float64) int64 {
+// of a leap. It goes on from the sign, which may be some seconds old when it is read first:
+// counted from the look, the first seconds would have more than the limit.
+func (f *Follow) between(granted int64, pace float64, told time.Duration) int64 {
 	if granted != f.granted {
 		if granted < f.granted { // a bucket began anew
 			f.shown = 0
 		}
-		f.granted, f.since = granted, time.Now()
+		f.granted, f.since = granted, time.Now().Add(-told)
 	}
 	f.shown = max(f.shown, granted+int64(pace*min(time.Since(f.since), job.WorkerSignEvery).Seconds()))
 	return f.shown

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -215,4 +216,34 @@ func TestTheLimitIsThatOfAllEgresses(t *testing.T) {
 	if got, err := f.limit(t.Context()); got.Known || err != nil {
 		t.Errorf("without workers: %+v, %v, want that nothing is known", got, err)
 	}
+}
+
+// Between two signs, and from the first one on, the count of permits goes on at the pace of the
+// workers, as long as the next sign may take.
+func TestPermitsGoOnBetweenSigns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := followedRound()
+		sign := func(granted int64) {
+			f.roll.Workers = []jobstream.Present{{Stored: f.roll.Now.Add(-2 * time.Second), Worker: job.Worker{
+				Egress: "a", Permits: 300, Of: time.Minute, Limit: job.WorkerLimit{Known: true, Granted: granted},
+			}}}
+		}
+		shows := func(want int64) {
+			t.Helper()
+			if got, err := f.limit(t.Context()); got.Granted != want || err != nil {
+				t.Errorf("%d permits, %v, want %d", got.Granted, err, want)
+			}
+		}
+		sign(100)
+		shows(110)
+		time.Sleep(time.Second)
+		shows(115)
+		time.Sleep(time.Minute)
+		shows(115)
+		sign(112)
+		shows(122)
+		sign(3) // the bucket began anew
+		shows(13)
+	})
 }
