@@ -157,26 +157,25 @@ func (v *served) Prepare(ctx context.Context) (job.Manifest, error) {
 }
 
 // tellFellOut logs and counts the miners that have lost their usable token since the last
-// round. It decides nothing: what cannot be read is left out, and the round goes on.
+// round.
 func (v *served) tellFellOut(ctx context.Context, m job.Manifest) {
-	uids, err := view.FellOutSince(ctx, v.config.Bus, m)
-	if err != nil {
-		v.session.cfg.Log.WarnContext(ctx, "could not compare the miners' tokens with those of the last round", "round", m.Round, "error", err)
-		return
-	}
-	telemetry.MinersFellOut(ctx, len(uids))
-	if len(uids) > 0 {
+	if uids := v.countFellOut(ctx, m); len(uids) > 0 {
 		v.session.cfg.Log.WarnContext(ctx, "miners have lost their usable token since the last round: producer tokens says why",
 			"round", m.Round, "miners", len(uids), "first", uids[:min(len(uids), view.MaxListed)])
 	}
 }
 
-// fellOut counts those of the last round again, for a producer that was started since.
-func (v *served) fellOut(ctx context.Context) {
-	tokens, err := view.TokensOf(ctx, v.config.Bus)
-	if err == nil {
-		telemetry.MinersFellOut(ctx, len(tokens.FellOut()))
+// countFellOut counts them for the metric: in the round that is to begin, or without one in
+// the last round, for a producer that leads since. It decides nothing: what cannot be read
+// is left out, and the rounds go on.
+func (v *served) countFellOut(ctx context.Context, begins ...job.Manifest) []int {
+	uids, err := view.FellOut(ctx, v.config.Bus, begins...)
+	if err != nil {
+		v.session.cfg.Log.WarnContext(ctx, "could not compare the miners' tokens with those of the round before", "error", err)
+		return nil
 	}
+	telemetry.MinersFellOut(ctx, len(uids))
+	return uids
 }
 
 // What postpones a round beside the tokens and the metagraph: the registry and the

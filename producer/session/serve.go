@@ -168,7 +168,7 @@ func (v *served) lead(ctx context.Context, keeper *schedule.Keeper) error {
 		leading.config.Predecessor = follows
 		v.recent.orders = jobstream.Orders{Steering: v.config.Bus.Steering} // somebody may have given orders meanwhile
 		v.session.under.lead(true)
-		v.fellOut(ctx)
+		v.countFellOut(ctx)
 		err := keeper.Run(ctx, &leading)
 		if errors.Is(context.Cause(ctx), leadership.ErrLost) {
 			v.session.under.lead(false)

@@ -92,17 +92,19 @@ func TokensOf(ctx context.Context, bus *jobstream.Bus) (Tokens, error) {
 	return coverage(looked), nil
 }
 
-// FellOutSince lists the miners of a round that is to begin that have lost their usable
-// token since the last round of the schedule.
-func FellOutSince(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]int, error) {
-	rounds := []job.Manifest{m}
-	err := eachManifest(ctx, bus, func(former job.Manifest) (enough bool) {
-		if former.Due.IsZero() || former.Round == m.Round {
-			return false
+// FellOut lists the miners that have lost their usable token since the round of the schedule
+// before: in the round that is to begin, if one is given, or in the schedule's last one.
+func FellOut(ctx context.Context, bus *jobstream.Bus, begins ...job.Manifest) ([]int, error) {
+	rounds := begins
+	err := eachManifest(ctx, bus, func(m job.Manifest) (enough bool) {
+		if !m.Due.IsZero() && (len(rounds) == 0 || rounds[0].Round != m.Round) {
+			rounds = append(rounds, m)
 		}
-		rounds = append(rounds, former)
-		return true
+		return len(rounds) > 1
 	})
+	if len(rounds) == 0 {
+		return nil, err
+	}
 	return coverage(rounds).FellOut(), err
 }
 
