@@ -53,10 +53,7 @@ func TestTokens(t *testing.T) {
 // The replay is that of the group that the round lists.
 func TestAttempts(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	b.work(t)
-	b.sick.Store(2)
-	result := b.concluded(t, now)
+	b, result := withADeadMiner(t)
 	attempts := func(uid string) view.Attempts {
 		t.Helper()
 		return into[view.Attempts](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/miners/"+uid+"/attempts", ""))

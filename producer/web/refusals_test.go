@@ -26,10 +26,7 @@ type refused struct {
 // to do, by its type and, where a field is wrong, by the field.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	b.work(t)
-	b.sick.Store(2)
-	result := b.concluded(t, now)
+	b, result := withADeadMiner(t)
 	open := b.plan(t, now.Add(2*time.Hour))
 	if err := b.bus.Rounds.CreateManifest(t.Context(), open); err != nil {
 		t.Fatal(err)

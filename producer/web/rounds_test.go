@@ -266,10 +266,7 @@ func TestTheLimitIsTold(t *testing.T) {
 // revision under another tag.
 func TestAnIncompleteRoundIsTold(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	b.work(t)
-	b.sick.Store(2)
-	result := b.concluded(t, now)
+	b, result := withADeadMiner(t)
 	before := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
 	if got := into[view.Rewards](t, before); got.Complete || !slices.Equal(got.Dead, []int{2}) {
 		t.Errorf("complete %v, dead %v, want an incomplete one without 2", got.Complete, got.Dead)

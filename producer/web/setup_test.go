@@ -54,8 +54,10 @@ type bundle struct {
 	log     telemetrytest.Log
 	// sick is a miner whose job fails for good; 0 for none.
 	sick atomic.Int64
-	url  string
-	nats string
+	// evaluate makes the evaluations; nil for evaluated.
+	evaluate func(job.Job) job.Evaluation
+	url      string
+	nats     string
 	// stopNATS ends NATS, and Redis with it.
 	stopNATS func()
 }
@@ -126,6 +128,9 @@ func (b *bundle) work(t *testing.T) {
 			if int64(j.UID) == b.sick.Load() {
 				return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("the mirror answered 404"))
 			}
+			if b.evaluate != nil {
+				return b.evaluate(j), nil
+			}
 			return evaluated(j), nil
 		},
 	}))(t)
@@ -187,6 +192,16 @@ func (b *bundle) concluded(t *testing.T, planned time.Time) outcome.Result {
 	m := b.plan(t, planned)
 	m.Due = planned
 	return b.run(t, m)
+}
+
+// withADeadMiner serves the API over a concluded round of the schedule in which the mirror
+// answered 404 to the job of miner 2.
+func withADeadMiner(t *testing.T) (*bundle, outcome.Result) {
+	t.Helper()
+	b := setup(t)
+	b.work(t)
+	b.sick.Store(2)
+	return b, b.concluded(t, now)
 }
 
 func (b *bundle) run(t *testing.T, m job.Manifest) outcome.Result {
