@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -13,6 +12,7 @@ import (
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring/whatif"
 )
 
 func showCommand() *cli.Command {
@@ -91,11 +91,11 @@ func readQuestion(c *cli.Command) (question, error) {
 		q.uid = &uid
 	}
 	if text := c.String("pr"); text != "" {
-		name, err := parsePull(text)
-		if err != nil {
-			return q, err
+		item, ok := whatif.ParseItem(text)
+		if !ok {
+			return q, command.Usage("--pr %q: want owner/repo#n", text)
 		}
-		q.pull = &name
+		q.pull = new(view.PullName(item))
 	}
 	switch {
 	case q.compare && q.pull != nil:
@@ -106,18 +106,6 @@ func readQuestion(c *cli.Command) (question, error) {
 		return q, command.Usage("--attempts shows the job, which all revisions have in common: leave out --compare, --pr and --revision")
 	}
 	return q, natsGiven(c)
-}
-
-// parsePull reads owner/repo#n. Names are lower-cased, as repositories are compared
-// (docs/rules/scoring.md#registry).
-func parsePull(text string) (view.PullName, error) {
-	repository, tail, _ := strings.Cut(text, "#")
-	owner, name, _ := strings.Cut(repository, "/")
-	number, err := strconv.Atoi(tail)
-	if err != nil || number < 1 || owner == "" || name == "" || strings.Contains(name, "/") {
-		return view.PullName{}, command.Usage("--pr %q: want owner/repo#n", text)
-	}
-	return view.PullName{Repository: strings.ToLower(repository), Number: number}, nil
 }
 
 // show is `producer show`.

@@ -87,9 +87,6 @@ func whatIf(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := natsGiven(c); err != nil {
-		return err
-	}
 	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error {
 		result, err := view.Find(ctx, bus, c.StringArg("round"), revision)
 		if err != nil {

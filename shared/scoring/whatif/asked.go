@@ -87,7 +87,7 @@ func parse(kind Kind, text string) (Change, error) {
 		c.Field = Field(field)
 	}
 	var ok bool
-	if c.Item, ok = parseItem(name); !ok || given && value == "" {
+	if c.Item, ok = ParseItem(name); !ok || given && value == "" {
 		return c, refused
 	}
 	switch kind {
@@ -115,7 +115,7 @@ func (c *Change) readIssue(text string) bool {
 		c.New = by
 		return true
 	}
-	if item, ok := parseItem(text); ok {
+	if item, ok := ParseItem(text); ok {
 		c.Issue = item.Number
 		return item.Repository == c.Item.Repository
 	}
@@ -130,8 +130,9 @@ func readTime(text string, at *time.Time) bool {
 	return err == nil && !t.IsZero()
 }
 
-// parseItem reads owner/repo#n. Names are lower-cased, as repositories are compared.
-func parseItem(text string) (Item, bool) {
+// ParseItem reads owner/repo#n. Names are lower-cased, as repositories are compared
+// (docs/rules/scoring.md#registry).
+func ParseItem(text string) (Item, bool) {
 	repository, tail, _ := strings.Cut(text, "#")
 	owner, name, _ := strings.Cut(repository, "/")
 	n, err := strconv.Atoi(tail)
