@@ -79,15 +79,11 @@ func (w *world) dateIssue(c Change, issue *scoring.Issue) error {
 		return nil
 	}
 	at, err := w.when(c, time.Time{})
-	if err != nil && c.Field != CreatedAt {
-		return err
-	}
 	closed := issue.State == scoring.Closed
+	byWindow := c.Field == ClosedAt || c.Field == CreatedAt && !closed // the date by which the mirror lists it
 	switch {
-	case c.Field == CreatedAt && at.After(w.in.AsOf):
+	case err != nil && (byWindow || at.After(w.in.AsOf)):
 		return err
-	case c.Field == CreatedAt && !closed && err != nil:
-		return err // the list would not have it
 	case c.Field == CreatedAt && closed && !issue.ClosedAt.IsZero() && at.After(issue.ClosedAt):
 		return impossible("%s is after its closing at %s", text(at), text(issue.ClosedAt))
 	case c.Field == ClosedAt && !closed:

@@ -52,6 +52,23 @@ func TestWhatCannotBe(t *testing.T) {
 	}
 }
 
+// An issue may have been edited before the window: the mirror does not list issues by their
+// edits.
+func TestAnEditBeforeTheWindow(t *testing.T) {
+	t.Parallel()
+	in := fleet(t, 2)
+	issue := &in.Evaluations[1].Issues.Listed[0]
+	issue.State = scoring.Closed
+	issue.CreatedAt, issue.ClosedAt = asOf.AddDate(0, 0, -90), asOf.AddDate(0, 0, -1)
+	if _, err := whatif.Conclude(in, ask(t, whatif.Date, "acme/r1#90001:last_edited_at=2026-04-01T00:00:00Z"), nil); err != nil {
+		t.Errorf("an edit before the window: %v", err)
+	}
+	_, err := whatif.Conclude(in, ask(t, whatif.Date, "acme/r1#90001:closed_at=2026-04-01T00:00:00Z"), nil)
+	if !errors.Is(err, whatif.ErrImpossible) || !strings.Contains(err.Error(), "before the window") {
+		t.Errorf("a closing before the window: got %v, want that it cannot be", err)
+	}
+}
+
 // What the round did not keep is named, and not guessed.
 func TestWhatWasNotKeptIsNamed(t *testing.T) {
 	t.Parallel()
