@@ -301,15 +301,20 @@ const maxListed = 50
 
 // String lists the ended ones for an error.
 func (f Failures) String() string {
-	if len(f.Ended) == 0 {
+	names := make([]string, len(f.Ended))
+	for i, one := range f.Ended {
+		names[i] = fmt.Sprintf("%d (%s)", one.UID, one.Class)
+	}
+	return thereAre(names, maxListed)
+}
+
+// thereAre lists the first of the failures, or groups of them, that a round has.
+func thereAre(names []string, most int) string {
+	if len(names) == 0 {
 		return "no miner of the round lacks anything"
 	}
-	names := make([]string, 0, maxListed)
-	for _, one := range f.Ended[:min(len(f.Ended), maxListed)] {
-		names = append(names, fmt.Sprintf("%d (%s)", one.UID, one.Class))
-	}
-	text := "there are " + strings.Join(names, ", ")
-	if more := len(f.Ended) - maxListed; more > 0 {
+	text := "there are " + strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text

@@ -100,21 +100,16 @@ func like(groups []Group, key string) (Group, error) {
 		ErrSelection, key, groupsText(groups))
 }
 
+// mostGroups bounds what an error lists.
+const mostGroups = 20
+
 // groupsText lists groups for an error.
 func groupsText(groups []Group) string {
-	const most = 20
-	if len(groups) == 0 {
-		return "no miner of the round lacks anything"
+	names := make([]string, len(groups))
+	for i, g := range groups {
+		names[i] = fmt.Sprintf("%s (%s, miners: %d)", g.Key, g.Class, len(g.UIDs))
 	}
-	var names []string
-	for _, g := range groups[:min(len(groups), most)] {
-		names = append(names, fmt.Sprintf("%s (%s, miners: %d)", g.Key, g.Class, len(g.UIDs)))
-	}
-	text := "there are " + strings.Join(names, ", ")
-	if more := len(groups) - most; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return thereAre(names, mostGroups)
 }
 
 // Like is the failures of one group, with that group.

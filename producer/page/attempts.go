@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -37,7 +38,7 @@ func Attempts(w io.Writer, a view.Attempts) error {
 	for i := range a.Attempts {
 		one := &a.Attempts[i]
 		if i == 0 || one.Replay != a.Attempts[i-1].Replay || one.Trace != a.Attempts[i-1].Trace {
-			p.textf(4, "%s, trace %s", replayText(one.Replay), orNone(one.Trace))
+			p.textf(4, "%s, trace %s", replayText(one.Replay), cmp.Or(one.Trace, "none"))
 		}
 		printAttempt(p, one)
 	}
@@ -112,11 +113,4 @@ func replayText(n int) string {
 		return "the round itself"
 	}
 	return fmt.Sprintf("replay %d", n)
-}
-
-func orNone(text string) string {
-	if text == "" {
-		return "none"
-	}
-	return text
 }

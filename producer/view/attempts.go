@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"mirrorfleet/shared/job"
@@ -79,7 +77,7 @@ func AttemptsOf(ctx context.Context, bus *jobstream.Bus, name string, uid int) (
 	}
 	at := slices.IndexFunc(m.Miners, func(miner input.Miner) bool { return miner.UID == uid })
 	if at < 0 {
-		return Attempts{}, fmt.Errorf("%w: uid %d is not in round %s; its uids are %s", ErrNoMiner, uid, name, plannedUIDs(m))
+		return Attempts{}, noMiner(name, uid, m.Miners, func(miner input.Miner) int { return miner.UID })
 	}
 	none := Attempts{
 		Round:    name,
@@ -152,13 +150,4 @@ func attemptsIn(r job.Record) Attempts {
 		})
 	}
 	return a
-}
-
-// plannedUIDs lists the uids of a manifest for an error.
-func plannedUIDs(m job.Manifest) string {
-	uids := make([]string, len(m.Miners))
-	for i, miner := range m.Miners {
-		uids[i] = strconv.Itoa(miner.UID)
-	}
-	return strings.Join(uids, ", ")
 }

@@ -68,7 +68,7 @@ func readKept(ctx context.Context, bus *jobstream.Bus, r *outcome.Result) (scori
 		group.Go(func() error {
 			evaluation, digest, err := bus.Evaluations.LoadDigest(reading, part.Key)
 			if err == nil && digest != part.SHA256 {
-				err = &jobstream.ValueError{Bucket: job.BucketEvaluation, Key: part.Key, Err: errors.New("it is not the one of the outcome")}
+				err = notOfTheOutcome(part.Key)
 			}
 			if err != nil {
 				return fmt.Errorf("reading the evaluation of miner %d: %w", part.UID, err)

@@ -58,7 +58,7 @@ type Miner struct {
 func MinerIn(r *outcome.Result, uid int) (*scoring.MinerOutcome, error) {
 	at := slices.IndexFunc(r.Outcome.Miners, func(m scoring.MinerOutcome) bool { return m.UID == uid })
 	if at < 0 {
-		return nil, fmt.Errorf("%w: uid %d is not in round %s; its uids are %s", ErrNoMiner, uid, r.Round, uidsOf(r))
+		return nil, noMiner(r.Round, uid, r.Outcome.Miners, func(m scoring.MinerOutcome) int { return m.UID })
 	}
 	return &r.Outcome.Miners[at], nil
 }
@@ -118,10 +118,11 @@ func missingOf(r *outcome.Result, uid int) []job.Missing {
 	return missing
 }
 
-func uidsOf(r *outcome.Result) string {
-	uids := make([]string, len(r.Outcome.Miners))
-	for i := range r.Outcome.Miners {
-		uids[i] = strconv.Itoa(r.Outcome.Miners[i].UID)
+// noMiner says which miners a round has instead of the one that was asked for.
+func noMiner[M any](round string, uid int, has []M, uidOf func(M) int) error {
+	uids := make([]string, len(has))
+	for i := range has {
+		uids[i] = strconv.Itoa(uidOf(has[i]))
 	}
-	return strings.Join(uids, ", ")
+	return fmt.Errorf("%w: uid %d is not in round %s; its uids are %s", ErrNoMiner, uid, round, strings.Join(uids, ", "))
 }

@@ -179,9 +179,12 @@ func evaluationOf(ctx context.Context, bus *jobstream.Bus, r *outcome.Result, ui
 	case at < 0:
 	case r.Evaluations[at].Key != key && !bus.Verifies(): // a replay has stored a newer one
 	case r.Evaluations[at].SHA256 != digest:
-		return scoring.Evaluation{}, &jobstream.ValueError{
-			Bucket: job.BucketEvaluation, Key: key, Err: errors.New("it is not the one of the outcome"),
-		}
+		return scoring.Evaluation{}, notOfTheOutcome(key)
 	}
 	return evaluation.Evaluation, nil
+}
+
+// notOfTheOutcome is a stored evaluation with another digest than the outcome lists.
+func notOfTheOutcome(key string) error {
+	return &jobstream.ValueError{Bucket: job.BucketEvaluation, Key: key, Err: errors.New("it is not the one of the outcome")}
 }

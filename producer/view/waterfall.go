@@ -90,12 +90,10 @@ func unpaid(g *scoring.Gate) string {
 	switch {
 	case g == nil:
 		return "gate: not registered"
-	case g.Code == scoring.GateTooFew:
-		return "gate: too few merged"
-	case g.Code == scoring.GateCredibility:
-		return "gate: credibility too low"
+	case g.Code == scoring.GateOpen:
+		return ""
 	}
-	return ""
+	return "gate: " + closedBy(g, "merged")
 }
 
 // repositoryWaterfall leads from the base scores of a miner's merged pull requests in a
