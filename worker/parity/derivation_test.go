@@ -31,7 +31,8 @@ func TestScoresAreDerivedFromWhatIsShown(t *testing.T) { //nolint:tparallel // t
 		for _, file := range must.Get(caseFiles(casesDir()))(t) {
 			t.Run(caseName(file), func(t *testing.T) {
 				t.Parallel()
-				for i, r := range run(t, parser, must.Get(readCase(file))(t)) {
+				_, rounds := roundsOf(t, parser, file)
+				for i, r := range rounds {
 					result := outcome.Result{Round: fmt.Sprint(i), AsOf: r.outcome.AsOf, Outcome: r.outcome}
 					for at := range r.outcome.Miners {
 						m := &r.outcome.Miners[at]

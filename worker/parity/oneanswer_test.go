@@ -36,8 +36,7 @@ func TestOneAnswer(t *testing.T) {
 		for _, file := range files {
 			t.Run(caseName(file), func(t *testing.T) {
 				t.Parallel()
-				w := must.Get(readCase(file))(t)
-				each := run(t, parser, w)
+				w, each := roundsOf(t, parser, file)
 				for i, one := range play(t, parser, w, asking(t)) {
 					got, want := encode(t, one.outcome), encode(t, each[i].outcome)
 					if got != want {

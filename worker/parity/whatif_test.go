@@ -70,8 +70,8 @@ func TestWhatIfIsAsIfItWere(t *testing.T) { //nolint:tparallel // the group of s
 		for _, file := range must.Get(caseFiles(casesDir()))(t) {
 			t.Run(caseName(file), func(t *testing.T) {
 				t.Parallel()
-				w := must.Get(readCase(file))(t)
-				for i, r := range run(t, parser, w) {
+				w, rounds := roundsOf(t, parser, file)
+				for i, r := range rounds {
 					unchangedAlike(t, i, r)
 					if !isMoved(w.name, i) {
 						continue
