@@ -68,7 +68,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := g.pass(r.Context(), route, began)
 	defer p.ended(telemetry.WaitFailed) // deferred, because the proxy panics when an answer breaks off
 	client := newReader(w, g.cfg.Patience)
-	defer client.tell(g.cfg.Log, r)
+	defer client.end(g.cfg.Log, r)
 	g.proxy.ServeHTTP(client, r.WithContext(context.WithValue(r.Context(), passKey{}, p)))
 }
 

@@ -193,3 +193,23 @@ func TestAClientThatDoesNotReadGivesItsConnectionBack(t *testing.T) {
 		}
 	}
 }
+
+// Only the client uses its patience up. A mirror that pauses for longer, in the middle of an
+// answer and before its end, does not break the answer off.
+func TestAPauseOfTheMirrorUsesNoPatience(t *testing.T) {
+	t.Parallel()
+	const patience = 50 * time.Millisecond
+	b := setup(t, func(w http.ResponseWriter, r *http.Request) {
+		for range 2 {
+			_, _ = io.WriteString(w, "{}")
+			w.(http.Flusher).Flush()
+			select {
+			case <-time.After(4 * patience): // it is the pause that is tested
+			case <-r.Context().Done():
+			}
+		}
+	}, func(s *settings) { s.gateway.Patience = patience })
+	if got := ask(t.Context(), visitor(t), http.MethodGet, b.url+files, ""); got.err != nil || got.body != "{}{}" {
+		t.Errorf("got %q, %v, want the whole answer", got.body, got.err)
+	}
+}

@@ -68,8 +68,10 @@ func (r *reader) within(send func() (int, error)) error {
 	return err
 }
 
-// tell logs that the client was too slow.
-func (r *reader) tell(log *slog.Logger, request *http.Request) {
+// end leaves the rest of the patience for what net/http sends after the handler: the time in
+// which the mirror sent nothing is not the client's. It logs that the client was too slow.
+func (r *reader) end(log *slog.Logger, request *http.Request) {
+	_ = r.control.SetWriteDeadline(time.Now().Add(r.pace.left)) // fails only once the connection is gone
 	if r.slow {
 		log.WarnContext(request.Context(), "a client reads too slowly: its answer has broken off",
 			"path", request.URL.Path, "bytes", r.gone, "patience", r.pace.patience)
