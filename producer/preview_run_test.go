@@ -55,7 +55,7 @@ func TestPreviewIsARound(t *testing.T) {
 		"--limit-requests", "2000", "--limit-window", "1s", "--limit-horizon", "100ms",
 	}
 	declare(t, started.NATSURL())
-	w := work(t, "previewed", nil, common...)
+	w := work(t, "previewed", nil, append([]string{"--retry-delays", "10ms,10ms,10ms"}, common...)...) // answers that stay inconsistent
 	round := decode(t, run(t, "producer", append([]string{
 		"run", "--json", "--as-of", world.AsOf, "--miners", world.Miners, "--registry", world.Registry,
 	}, common...)...))
