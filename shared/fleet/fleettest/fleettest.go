@@ -56,6 +56,13 @@ func (b Build) run(m *testing.M) (code int, err error) {
 	defer os.RemoveAll(folder)
 	defer func() { err = errors.Join(err, cluster.Clean()) }()
 	built = sync.OnceValue(b.make)
+	if os.Getenv("GORACE") == "" {
+		// The race detector sleeps for a second at the end of each command, for goroutines
+		// that go on after main. The commands wait for theirs, and run by the hundred.
+		if err := os.Setenv("GORACE", "atexit_sleep_ms=100"); err != nil {
+			return 1, fmt.Errorf("the race detector's options: %w", err)
+		}
+	}
 
 	return m.Run(), nil
 }
