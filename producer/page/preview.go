@@ -98,9 +98,10 @@ func printBase(p *page, a *preview.Preview) {
 		p.textf(0, "Base score %s: fixed by the registry", plain(a.BaseScore))
 	case f != nil:
 		p.textf(0, "Base score %s = base %s + bonus %s, to two decimals", plain(f.Score), plain(f.Base), plain(f.Bonus))
-		p.textf(2, "base %s = 25 x (1 - e^(-%s / %s)): source token score, src_tok_saturation_scale",
-			plain(f.Base), plain(f.SourceTokenScore), plain(f.Scale))
-		p.textf(2, "bonus %s = 5 x min(1, %s / 1500), to two decimals: total score", plain(f.Bonus), plain(f.TotalScore))
+		p.textf(2, "base %s = %d x (1 - e^(-%s / %s)): source token score, src_tok_saturation_scale",
+			plain(f.Base), tokens.MaxBase, plain(f.SourceTokenScore), plain(f.Scale))
+		p.textf(2, "bonus %s = %d x min(1, %s / %d), to two decimals: total score",
+			plain(f.Bonus), tokens.MaxBonus, plain(f.TotalScore), tokens.ScoreOfFullBonus)
 	}
 }
 

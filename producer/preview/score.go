@@ -14,7 +14,8 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// endGrace is how long a worker that is stopped may take to end its child.
+// endGrace is how long the output of a worker that was killed is waited for: its child
+// holds that open until it ends, too.
 const endGrace = 5 * time.Second
 
 // Score lets a worker score the files. It is a command because a producer must not load

@@ -123,7 +123,7 @@ func (at *place) step(root *cli.Command, word string) {
 		switch flag := flagOf(at.flags, name); {
 		case !takesValue(flag):
 		case given:
-			at.given[name] = value
+			at.given[flag.Names()[0]] = value
 		default:
 			at.flag = flag
 		}
