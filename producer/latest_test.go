@@ -9,6 +9,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/ratelimit/redistest"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -39,6 +40,10 @@ func TestLatestSaysWhatThereIs(t *testing.T) {
 	check("no streams", bare, "there is no round yet: no producer has declared the streams yet", false)
 	failed("no streams", bare, "there is no round yet: no producer has declared the streams yet", 2, false)
 	check("no round", url, "there is no round yet", false)
+	_, said, exit := inProcess(t, terminal.Style{}, "run", "--resume", "latest", "--nats", url, "--redis", redistest.Start(t).URL())
+	if exit != 2 || !strings.Contains(said, "there is no round yet") {
+		t.Errorf("run --resume latest without a round: exit %d saying %q, want 2 with %q", exit, said, "there is no round yet")
+	}
 	failed("no round", url, "there is no round yet", 2, false)
 
 	m := job.Manifest{Round: openRound, Registry: []byte("{}"), Languages: []byte("{}"), Tokens: []byte("{}")}

@@ -27,8 +27,8 @@ func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "check",
 		Usage: "score a file in each language and compare with the validator's scores",
-		Description: "It needs no server and no mirror. What it found is one JSON object on standard output, with what holds a\n" +
-			"token-scoring child here and what the kernel lacks of it.\n" +
+		Description: "It needs no server and no mirror. It prints one JSON object: the languages, the wrong figures, and the parts of the\n" +
+			"sandbox that this kernel has and lacks.\n" +
 			"Exit code 0 when every figure is the validator's, 1 when one is not, 2 when the grammars cannot be used or\n" +
 			"the kernel lacks what --sandbox required asks for.\n\n" +
 			"Examples:\n" +

@@ -139,7 +139,7 @@ func (m Manifest) check(dir string) error {
 	var names []string
 	for _, s := range m.Streams {
 		if s.File != fileOf(s.Name) || s.Config.Name != s.Name || slices.Contains(names, s.Name) {
-			return refusef("backup %s: %s says of stream %q what cannot be", dir, manifestName, s.Name)
+			return refusef("backup %s: %s describes stream %q in a way that cannot be", dir, manifestName, s.Name)
 		}
 		names = append(names, s.Name)
 	}

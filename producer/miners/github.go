@@ -127,7 +127,7 @@ func (g *GitHub) Ask(ctx context.Context, asks []LookUp) (map[int]Identity, erro
 	}
 	_ = group.Wait() // none returns an error
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("asking GitHub whose accounts the tokens are: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("looking up the tokens' GitHub accounts: %w", context.Cause(ctx))
 	}
 	identities := make(map[int]Identity, len(asks))
 	for i, ask := range asks {

@@ -46,8 +46,8 @@ type bucket struct{ view.Bucket }
 // of docs/run.md#the-limit-by-hand.
 func warnOfOthers(out *page, names []string) {
 	out.painted(terminal.Bad, func() {
-		out.textf(0, "NOT DECLARED: %s. Somebody sends under a name that is none of the fleet's egresses: two buckets at one address "+
-			"go over the limit. Start what sends with the --egress of its address, or name the egress in the producers' --egresses.",
+		out.textf(0, "NOT DECLARED: %s. The fleet has no egress of this name, and somebody sends under it: two buckets at one "+
+			"address go over the limit. Start the sender with the --egress of its address, or name the egress in the producers' --egresses.",
 			strings.Join(names, ", "))
 	})
 }

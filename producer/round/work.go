@@ -22,7 +22,7 @@ var ErrLost = errors.New("the round is lost: its manifest is gone or cannot be r
 
 // ErrNoKey says that a round is signed and that this process cannot sign its outcome. A
 // round is signed as a whole or not at all.
-var ErrNoKey = errors.New("it was planned with a signing key, and no outcome of it counts without a signature: " +
+var ErrNoKey = errors.New("it was planned with a signing key, so that only a signed outcome counts: " +
 	"give --signing-key, or resume it where the key is")
 
 // known is what this process knows of a round that it has read once. Manifest includes

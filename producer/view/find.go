@@ -147,7 +147,7 @@ func without(ctx context.Context, bus *jobstream.Bus, name string) error {
 		return err
 	}
 	if held.Lost != "" {
-		return fmt.Errorf("%w as %s, but what is left of it: %s (%s)", ErrNoRound, name, held.Lost, audit.Of(held))
+		return fmt.Errorf("%w as %s, but parts of one: %s (%s)", ErrNoRound, name, held.Lost, audit.Of(held))
 	}
 	return unfinished(ctx, bus, name)
 }

@@ -232,10 +232,10 @@ func TestImportsFollowTheArrows(t *testing.T) {
 			t.Errorf("%s: no arrow for its package; say in the table whom it may import, and why", s.path)
 			continue
 		}
-		for _, imported := range s.imports {
+		for i, imported := range s.imports {
 			target, ours := strings.CutPrefix(imported, module+"/")
 			if ours && !slices.ContainsFunc(a.to, func(to string) bool { return under(target, to) }) {
-				t.Errorf("%s imports %s: %s may import only %v (%s)", s.path, imported, a.from, a.to, a.why)
+				t.Errorf("%s:%d imports %s: %s may import only %v (%s)", s.path, s.lines[i], imported, a.from, a.to, a.why)
 			}
 		}
 	}
@@ -259,9 +259,9 @@ func TestDecisionsKnowNoNetworkDiskOrClock(t *testing.T) {
 			continue
 		}
 		seen[pure[i]] = true
-		for _, imported := range s.imports {
+		for i, imported := range s.imports {
 			if slices.Contains(forbidden, imported) {
-				t.Errorf("%s imports %s: what decides takes time and data as arguments", s.path, imported)
+				t.Errorf("%s:%d imports %s: what decides takes time and data as arguments", s.path, s.lines[i], imported)
 			}
 		}
 		for _, name := range calls(s.file, "time") {

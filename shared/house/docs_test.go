@@ -1,6 +1,7 @@
 package house_test
 
 import (
+	"fmt"
 	"go/ast"
 	"os"
 	"path/filepath"
@@ -50,22 +51,24 @@ func TestDocumentsNameEverySetting(t *testing.T) {
 	t.Parallel()
 	data := must.Get(os.ReadFile(filepath.Join("..", "..", "docs", "settings.md")))(t)
 	declared := regexp.MustCompile(`command\.Env\("([a-z-]+)"\)|[^.]Env\("([a-z-]+)"\)`)
-	settings := map[string]bool{}
+	settings := map[string]string{} // where each is declared, by its name
 	for _, s := range sources(t) {
 		if s.isTest || !under(s.pkg, "producer") && !under(s.pkg, "worker") && !under(s.pkg, "shared/command") {
 			continue
 		}
 		text := must.Get(os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(s.path))))(t)
-		for _, match := range declared.FindAllStringSubmatch(string(text), -1) {
-			settings[match[1]+match[2]] = true
+		for i, line := range strings.Split(string(text), "\n") {
+			for _, match := range declared.FindAllStringSubmatch(line, -1) {
+				settings[match[1]+match[2]] = fmt.Sprintf("%s:%d", s.path, i+1)
+			}
 		}
 	}
 	if len(settings) < 15 {
 		t.Fatalf("%d settings seen: this test does not see the flags", len(settings))
 	}
-	for name := range settings {
+	for name, at := range settings {
 		if !regexp.MustCompile("`--" + name + "[` ]").Match(data) {
-			t.Errorf("docs/settings.md does not name --%s", name)
+			t.Errorf("%s: docs/settings.md does not name --%s", at, name)
 		}
 	}
 }

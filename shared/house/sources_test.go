@@ -23,6 +23,7 @@ type source struct {
 	pkg     string // folder from the root
 	isTest  bool
 	imports []string
+	lines   []int // of the imports
 	file    *ast.File
 	line    func(token.Pos) int
 }
@@ -79,6 +80,7 @@ func parse(rel, text string) (source, error) {
 	s.line = func(at token.Pos) int { return set.Position(at).Line }
 	for _, spec := range file.Imports {
 		s.imports = append(s.imports, strings.Trim(spec.Path.Value, `"`))
+		s.lines = append(s.lines, s.line(spec.Pos()))
 	}
 	return s, nil
 }

@@ -29,7 +29,7 @@ func (e Egresses) Admit(egress string) error {
 	if len(e.Names) == 0 || slices.Contains(e.Names, egress) {
 		return nil
 	}
-	return fmt.Errorf("%w: %s is none of the fleet's egresses, which are %s", ErrUndeclared, egress, e)
+	return fmt.Errorf("%w: %s is not among the fleet's egresses, which are %s", ErrUndeclared, egress, e)
 }
 
 // String lists the names, with who declared them.

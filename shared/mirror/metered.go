@@ -89,7 +89,7 @@ func (m *metered) release() {
 	}
 }
 
-// send sends. Each time that net/http has a connection for the request, and is
+// roundTrip sends. Each time that net/http has a connection for the request, and is
 // about to write to it, the request takes a permit.
 func (m *metered) roundTrip(r *http.Request) (*http.Response, error) {
 	s := newSending(m, r)
