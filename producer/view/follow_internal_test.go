@@ -237,9 +237,9 @@ func TestPermitsGoOnBetweenSigns(t *testing.T) {
 		}
 		sign(100)
 		shows(110)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		shows(115)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		shows(115)
 		sign(112)
 		shows(122)

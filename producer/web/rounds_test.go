@@ -224,8 +224,8 @@ func TestALostRoundIsListed(t *testing.T) {
 		t.Errorf("rounds (-want +got):\n%s", diff)
 	}
 	got := b.ask(t, http.MethodGet, "/api/v1/rounds/"+lost.Round, "")
-	if got.status != http.StatusNotFound || !strings.Contains(got.body, "what is left of it") {
-		t.Errorf("the lost round: %d %s; want 404, with what is left of it", got.status, got.body)
+	if got.status != http.StatusNotFound || !strings.Contains(got.body, "but parts of one: ") {
+		t.Errorf("the lost round: %d %s; want 404, with what parts of it there are", got.status, got.body)
 	}
 }
 
