@@ -35,7 +35,20 @@ func Miner(w io.Writer, a view.Miner) error {
 		printIssues(p, m, name)
 	}
 	renderRewards(p, a.Rewards)
+	printLevers(p, &a)
 	return p.writeTo(w)
+}
+
+// printLevers names the command that finds what would raise the reward. The page has no levers
+// itself: they take every miner's evaluation and dozens of conclusions, which is a second where
+// this page takes one value (docs/run.md#what-would-change-it). A miner without an evaluation
+// of this round has none.
+func printLevers(p *page, a *view.Miner) {
+	if a.Outcome.Failed != input.NoFailure || a.Outcome.FetchFailed {
+		return
+	}
+	p.blank()
+	p.textf(0, "producer what-if %s %d lists the single changes that would raise its reward most", a.Round, a.UID)
 }
 
 // printNotes prints what a reader must know before he believes the scores: failures,
