@@ -1,13 +1,17 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/must"
 )
 
 // bashLine completes a line in a bash that has loaded only the script.
@@ -142,4 +146,33 @@ func sameWords(got, want []string) bool {
 		}
 	}
 	return true
+}
+
+// A shell is told the groups of failures of the round on the line, with what each has in
+// common; and nothing when the server, or the round, is not there.
+func TestGroupsAreCompleted(t *testing.T) {
+	t.Parallel()
+	url, bus := listed(t)
+	groups := must.Get(view.RoundOf(t.Context(), bus, replayedRound, time.Now()))(t).Groups
+	var all string
+	for _, g := range groups {
+		all += fmt.Sprintf("%s\t%s, 1 miner: %s\n", g.Key, g.Class, g.Text)
+	}
+	for _, c := range []struct {
+		want string
+		line []string
+	}{
+		{all, []string{"failed", replayedRound, "--nats", url, "--like", ""}},
+		{all, []string{"replay", replayedRound, "--nats", url, "--like", ""}},
+		{all, []string{"replay", "latest", "--nats", url, "--like", ""}},
+		{all, []string{"failed", "--nats", url, "--like", ""}}, // the round that was planned last
+		{"--like=" + all[:strings.Index(all, "\n")+1], []string{"failed", replayedRound, "--nats", url, "--like=" + groups[0].Key}},
+		{"", []string{"failed", "r9", "--nats", url, "--like", ""}},
+		{"", []string{"failed", "--like", ""}},
+		{"", []string{"failed", "--nats", "nats://127.0.0.1:1", "--like", ""}},
+	} {
+		if got := run(t, "producer", append(c.line, "--complete-words")...); got.code != 0 || got.stderr != "" || got.stdout != c.want {
+			t.Errorf("%q: exit %d, %q, want %q\n%s", c.line, got.code, got.stdout, c.want, got.stderr)
+		}
+	}
 }

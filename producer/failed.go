@@ -24,7 +24,7 @@ func failedCommand() *cli.Command {
 			"  producer failed --like 3f2a --local\n" +
 			"  producer failed 20260618t185400z-0a1b2c --nats nats://nats:4222 --json",
 		Flags: append([]cli.Flag{
-			likeFlag("list the miners of one group of failures: the group's `KEY`"),
+			likeFlag("list the miners of one group of failures: the group's `KEY`", view.LastPlanned),
 		}, readFlags()...),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "[ROUND]"}},
 		Action:    failed,

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -12,7 +15,9 @@ import (
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/openissues"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring/tokens"
 )
@@ -166,14 +171,39 @@ func revisionFlag() cli.Flag {
 	}
 }
 
-// likeFlag chooses a group of failures by what they have in common.
-func likeFlag(usage string) cli.Flag {
-	return &cli.StringFlag{
+// likeFlag chooses a group of failures by what they have in common. A shell offers the groups
+// of the round before it on the line; latest names that round where the line says "latest".
+func likeFlag(usage string, latest func(context.Context, *jobstream.Bus) (string, error)) cli.Flag {
+	return command.OffersAsked(&cli.StringFlag{
 		Name:     "like",
 		Category: groupRound,
 		Sources:  command.Env("like"),
 		Usage:    usage,
-	}
+	}, func(ctx context.Context, c *cli.Command) (offers []command.Offer) {
+		_ = withLoggedBus(ctx, c, io.Discard, func(ctx context.Context, bus *jobstream.Bus) (err error) {
+			name := cmp.Or(c.StringArg("round"), view.Latest)
+			if name == view.Latest {
+				if name, err = latest(ctx, bus); err != nil {
+					return err
+				}
+			}
+			stands, err := view.RoundOf(ctx, bus, name, time.Now())
+			for _, g := range stands.Groups {
+				offers = append(offers, command.Offer{
+					Value: g.Key,
+					Usage: fmt.Sprintf("%s, %s: %s", g.Class, plural.Of(len(g.UIDs), "miner"), g.Text),
+				})
+			}
+			return err
+		})
+		return offers
+	})
+}
+
+// lastConcluded names the round that was concluded last.
+func lastConcluded(ctx context.Context, bus *jobstream.Bus) (string, error) {
+	at, err := view.Locate(ctx, bus, view.Latest, 0)
+	return at.Round, err
 }
 
 // otherFlags say when a producer takes over a round from another one, or from a

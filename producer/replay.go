@@ -31,7 +31,7 @@ func replayCommand() *cli.Command {
 			Sources:  command.Env("degraded"),
 			Usage:    "only the degraded miners; with --class, these as well",
 		},
-		likeFlag("only the miners of one group of failures: the group's `KEY`, as `producer failed` lists it"),
+		likeFlag("only the miners of one group of failures: the group's `KEY`, as `producer failed` lists it", lastConcluded),
 		dryRunFlag(),
 	}
 	return &cli.Command{

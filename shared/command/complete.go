@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/shared/terminal"
 )
 
 // completeWords is the last argument when a shell asks for completions of the word
@@ -49,9 +51,9 @@ func completionCommand(root *cli.Command) *cli.Command {
 }
 
 // complete writes the completions of the last word: a line for each, with its usage
-// after a tab. Without any line the shell offers files. No action runs and no server is
-// asked (only a file may be read, by OffersFrom), so completion is fast and safe on a half-typed line.
-func complete(root *cli.Command, words []string, w io.Writer) {
+// after a tab. Without any line the shell offers files. No action runs, so completion is safe
+// on a half-typed line. It is fast: only OffersFrom reads a file, only OffersAsked asks a server.
+func complete(ctx context.Context, root *cli.Command, words []string, w io.Writer) {
 	if len(words) == 0 {
 		return
 	}
@@ -61,9 +63,9 @@ func complete(root *cli.Command, words []string, w io.Writer) {
 	switch {
 	case at.onlyArguments:
 	case at.flag != nil:
-		at.completeValue(at.flag, "", word, w)
+		at.completeValue(ctx, at.flag, "", word, w)
 	case strings.HasPrefix(word, "-") && given: // --flag=value is one word to zsh and fish
-		at.completeValue(flagOf(at.flags, strings.TrimLeft(name, "-")), name+"=", value, w)
+		at.completeValue(ctx, flagOf(at.flags, strings.TrimLeft(name, "-")), name+"=", value, w)
 	case strings.HasPrefix(word, "-"):
 		completeFlags(shownFlags(at.command, root), word, w)
 	default:
@@ -85,7 +87,9 @@ func joined(words []string) []string {
 
 // place is the state of a command line at the word to be completed.
 type place struct {
-	command *cli.Command
+	root, command *cli.Command
+	// words are those before it.
+	words []string
 	// flags are the flags that are allowed here. flag is the one whose value comes
 	// next; nil for none.
 	flags []cli.Flag
@@ -100,7 +104,13 @@ type place struct {
 
 // placeAfter walks over words by the rules of the flags library.
 func placeAfter(root *cli.Command, words []string) place {
-	at := place{command: root, flags: root.Flags, given: map[string]string{}}
+	at := place{
+		root:    root,
+		command: root,
+		words:   words,
+		flags:   root.Flags,
+		given:   map[string]string{},
+	}
 	for _, word := range words {
 		at.step(root, word)
 	}
@@ -157,10 +167,10 @@ func (at *place) completeWord(word string, w io.Writer) {
 	}
 }
 
-// completeValue offers the values that the flag was given by Offers or OffersFrom. before is the part
+// completeValue offers the values of a flag that has any (Offered). before is the part
 // of the word that stays, such as "--flag=". A list is completed after its last comma,
 // without the values that it has already.
-func (at *place) completeValue(flag cli.Flag, before, word string, w io.Writer) {
+func (at *place) completeValue(ctx context.Context, flag cli.Flag, before, word string, w io.Writer) {
 	var named []string
 	if _, several := flag.(*offersTexts); several {
 		comma := strings.LastIndexByte(word, ',') + 1
@@ -168,9 +178,9 @@ func (at *place) completeValue(flag cli.Flag, before, word string, w io.Writer) 
 		before += word[:comma]
 		word = word[comma:]
 	}
-	for _, value := range at.offered(flag) {
-		if !slices.Contains(named, value) {
-			offer(w, before+word, before+value, "")
+	for _, o := range at.offered(ctx, flag) {
+		if !slices.Contains(named, o.Value) {
+			offer(w, before+word, before+o.Value, terminal.Clean(o.Usage))
 		}
 	}
 }

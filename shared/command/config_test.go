@@ -197,40 +197,46 @@ func FuzzConfiguration(f *testing.F) {
 func TestCompletion(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"app|":                           "run show completion",
-		"app|r":                          "run",
-		"app|run|--repl":                 "--replicas",
-		"app|run|--nats|":                "", // a value: the shell offers files
-		"app|run|--nats=x|--json|":       "",
-		"app|run|--json|--he":            "--help",
-		"app|run|--conf":                 "--config",
-		"app|--config|x|":                "run show completion",
-		"app|run|--inn":                  "", // hidden
-		"app|show|":                      "latest",
-		"app|show|latest|":               "",
-		"app|show|--|--na":               "",
-		"app|completion|":                "bash fish zsh",
-		"app|completion|z":               "zsh",
-		"app|run|--replicas|":            "0 1 3 5",
-		"app|run|--replicas|3":           "3",
-		"app|run|--replicas=":            "--replicas=0 --replicas=1 --replicas=3 --replicas=5", // zsh, fish: one word
-		"app|run|--replicas|=|":          "0 1 3 5",                                             // bash: three
-		"app|run|--replicas|=|3|":        "",
-		"app|run|--kinds|":               "pulls issues",
-		"app|run|--kinds|pulls,":         "pulls,issues",
-		"app|run|--kinds=issues,p":       "--kinds=issues,pulls",
-		"app|run|--kinds|x,y,is":         "x,y,issues",
-		"app|run|--unknown=":             "",
-		"app|run|--of|":                  "/json",
-		"app|run|--json|--kinds|x|--of|": "x/json",
-		"app|run|--kinds=y|--of=":        "--of=y/json",
-		"app|run|--vers":                 "--version",
+		"app|":                             "run show completion",
+		"app|r":                            "run",
+		"app|run|--repl":                   "--replicas",
+		"app|run|--nats|":                  "", // a value: the shell offers files
+		"app|run|--nats=x|--json|":         "",
+		"app|run|--json|--he":              "--help",
+		"app|run|--conf":                   "--config",
+		"app|--config|x|":                  "run show completion",
+		"app|run|--inn":                    "", // hidden
+		"app|show|":                        "latest",
+		"app|show|latest|":                 "",
+		"app|show|--|--na":                 "",
+		"app|completion|":                  "bash fish zsh",
+		"app|completion|z":                 "zsh",
+		"app|run|--replicas|":              "0 1 3 5",
+		"app|run|--replicas|3":             "3",
+		"app|run|--replicas=":              "--replicas=0 --replicas=1 --replicas=3 --replicas=5", // zsh, fish: one word
+		"app|run|--replicas|=|":            "0 1 3 5",                                             // bash: three
+		"app|run|--replicas|=|3|":          "",
+		"app|run|--kinds|":                 "pulls issues",
+		"app|run|--kinds|pulls,":           "pulls,issues",
+		"app|run|--kinds=issues,p":         "--kinds=issues,pulls",
+		"app|run|--kinds|x,y,is":           "x,y,issues",
+		"app|run|--unknown=":               "",
+		"app|run|--of|":                    "/json",
+		"app|run|--json|--kinds|x|--of|":   "x/json",
+		"app|run|--kinds=y|--of=":          "--of=y/json",
+		"app|run|--nats|x|here|--asked|":   "x/here",
+		"app|run|--nats=x|here|--asked=x/": "--asked=x/here",
+		"app|run|--nats=x|here|--asked|=|": "x/here", // bash
+		"app|run|--nats=x|--asked|y":       "",
+		"app|run|--replicas|many|--asked|": "", // a line that cannot be run
+		"app|run|--vers":                   "--version",
 	} {
 		var out strings.Builder
 		app := &cli.Command{Name: "app", Writer: &out, Commands: []*cli.Command{
 			{Name: "run", Flags: append(command.Streams(), append(command.Servers(),
 				command.Offers(&cli.StringSliceFlag{Name: "kinds"}, "pulls", "issues"), &cli.BoolFlag{Name: "json"},
-				command.OffersFrom(&cli.StringFlag{Name: "of"}, ofKinds), &cli.BoolFlag{Name: "inner", Hidden: true})...)},
+				command.OffersFrom(&cli.StringFlag{Name: "of"}, ofKinds), command.OffersAsked(&cli.StringFlag{Name: "asked"}, asked),
+				&cli.BoolFlag{Name: "inner", Hidden: true})...), Arguments: []cli.Argument{&cli.StringArg{Name: "where"}}},
 			{Name: "show", Flags: command.Servers(), Arguments: []cli.Argument{&cli.StringArg{Name: "round"}}},
 			{Name: "score", Hidden: true},
 		}}
@@ -247,3 +253,8 @@ func TestCompletion(t *testing.T) {
 
 // ofKinds offers what depends on another flag: its value on the line, or its variable's.
 func ofKinds(setting func(string) string) []string { return []string{setting("kinds") + "/json"} }
+
+// asked offers what depends on the whole line.
+func asked(_ context.Context, c *cli.Command) []command.Offer {
+	return []command.Offer{{Value: c.String("nats") + "/" + c.StringArg("where"), Usage: "of\x1b[2J a\nserver"}}
+}

@@ -69,7 +69,7 @@ func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 	cmd.Commands = append(cmd.Commands, completionCommand(cmd))
 	stdout := cmp.Or[io.Writer](cmd.Writer, os.Stdout)
 	if last := len(args) - 1; last > 0 && args[last] == completeWords {
-		complete(cmd, args[1:last], stdout)
+		complete(context.Background(), cmd, args[1:last], stdout)
 		return ExitDone
 	}
 	if asksVersion(cmd, args[1:]) {

@@ -1,7 +1,10 @@
 package command
 
 import (
+	"context"
+	"io"
 	"os"
+	"time"
 
 	"github.com/urfave/cli/v3"
 )
@@ -65,16 +68,62 @@ type offersFound struct {
 	list func(setting func(flag string) string) []string
 }
 
+// Offer is a value that a shell offers, with a few words on it.
+type Offer struct{ Value, Usage string }
+
+// OffersAsked gives a flag values that only a server knows. ask gets the command as far as
+// the line has it, with the settings of the environment and of the configuration file. It
+// has askPatience, and it is silent: whatever goes wrong, nothing is offered.
+func OffersAsked(flag *cli.StringFlag, ask func(ctx context.Context, c *cli.Command) []Offer) cli.Flag {
+	return &offersAsked{flag, ask}
+}
+
+type offersAsked struct {
+	*cli.StringFlag
+
+	ask func(ctx context.Context, c *cli.Command) []Offer
+}
+
+// askPatience is how long a person who has pressed the key waits for a server that is silent.
+const askPatience = 2 * time.Second
+
 // offered are the values that a flag offers at a place of a line.
-func (at *place) offered(flag cli.Flag) []string {
-	found, is := flag.(*offersFound)
-	if !is {
-		return Offered(flag)
+func (at *place) offered(ctx context.Context, flag cli.Flag) (offers []Offer) {
+	values := Offered(flag)
+	switch f := flag.(type) {
+	case *offersAsked:
+		return at.asked(ctx, f)
+	case *offersFound:
+		values = f.list(func(name string) string {
+			if value, given := at.given[name]; given {
+				return value
+			}
+			return os.Getenv(variable(name))
+		})
 	}
-	return found.list(func(name string) string {
-		if value, given := at.given[name]; given {
-			return value
+	for _, value := range values {
+		offers = append(offers, Offer{Value: value})
+	}
+	return offers
+}
+
+// asked runs the line up to the flag, with a question in place of the command's work.
+func (at *place) asked(ctx context.Context, f *offersAsked) (offers []Offer) {
+	ctx, stop := context.WithTimeout(ctx, askPatience)
+	defer stop()
+	words := at.words
+	if at.flag != nil { // the flag's own word, which has no value yet
+		words = words[:len(words)-1]
+	}
+	at.root.Writer, at.root.ErrWriter = io.Discard, io.Discard
+	at.root.ExitErrHandler = func(context.Context, *cli.Command, error) {}
+	at.command.Action = func(ctx context.Context, c *cli.Command) error {
+		if err := configure(c); err != nil {
+			return err
 		}
-		return os.Getenv(variable(name))
-	})
+		offers = f.ask(ctx, c)
+		return nil
+	}
+	_ = at.root.Run(ctx, append([]string{at.root.Name}, words...)) // a line that cannot be run yet is no fault
+	return offers
 }
