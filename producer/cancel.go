@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/producer/page"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/session"
+	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
@@ -35,7 +36,7 @@ func cancelCommand() *cli.Command {
 			Category:  groupCancel,
 			Sources:   command.Env("reason"),
 			Usage:     "`TEXT` that the dead letters repeat",
-			Validator: job.CheckOrderText,
+			Validator: bounded.CheckOrderText,
 		},
 	}
 	return &cli.Command{

@@ -10,13 +10,13 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/page"
 	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/ratelimit"
@@ -37,10 +37,11 @@ func limitCommand() *cli.Command {
 			Usage:    "end the hold",
 		},
 		&cli.StringFlag{
-			Name:     "reason",
-			Category: groupHand,
-			Sources:  command.Env("reason"),
-			Usage:    "`TEXT` that says why with --hold; it is shown with the hold",
+			Name:      "reason",
+			Category:  groupHand,
+			Sources:   command.Env("reason"),
+			Usage:     "`TEXT` that says why with --hold; it is shown with the hold",
+			Validator: bounded.CheckOrderText,
 		},
 		&cli.StringFlag{
 			Name:        "by",
@@ -48,6 +49,7 @@ func limitCommand() *cli.Command {
 			Sources:     command.Env("by"),
 			DefaultText: "user@host",
 			Usage:       "`NAME` of who holds the egress with --hold; it is shown with the hold",
+			Validator:   bounded.CheckOrderText,
 		},
 		&cli.StringFlag{
 			Name:     "end-cool-down",
@@ -100,10 +102,6 @@ func readLimitRequest(c *cli.Command) (r limitRequest, err error) {
 		return r, command.Usage("--hold %s: want %s to %s", r.hold, ratelimit.MinHold, ratelimit.MaxHold)
 	case !c.IsSet("hold") && (c.IsSet("reason") || c.IsSet("by")):
 		return r, command.Usage("--reason and --by are said with a hold: give --hold DURATION, or leave them out")
-	case utf8.RuneCountInString(r.note.Why) > ratelimit.MaxWhy:
-		return r, command.Usage("--reason has %d characters, want at most %d", utf8.RuneCountInString(r.note.Why), ratelimit.MaxWhy)
-	case utf8.RuneCountInString(r.note.By) > ratelimit.MaxBy:
-		return r, command.Usage("--by has %d characters, want at most %d", utf8.RuneCountInString(r.note.By), ratelimit.MaxBy)
 	}
 	r.bucketServers, err = bucketServersOf(c)
 	return r, err

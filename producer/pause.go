@@ -8,6 +8,7 @@ import (
 
 	"mirrorfleet/producer/steering"
 	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -45,7 +46,7 @@ func pauseSchedule(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	stop := job.Stop{By: whoOrders(), At: time.Now().UTC(), Reason: c.String("reason")}
-	if err := job.CheckOrderText(stop.Reason); err != nil {
+	if err := bounded.CheckOrderText(stop.Reason); err != nil {
 		return command.Usage("--reason: %w", err)
 	}
 	return giveOrder(ctx, c, func(ctx context.Context, bus *jobstream.Bus) (view.Steered, error) {

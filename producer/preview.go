@@ -21,6 +21,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/gitdiff"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/scoring/tokens"
 )
@@ -203,13 +204,7 @@ func unregistered(name, file string, names []string) error {
 	case len(names) == 0:
 		return command.Usage("--repository %q: %s has no repository", name, file)
 	}
-	const most = 10
-	more := ""
-	if len(names) > most {
-		more = fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return command.Usage("--repository %q is not in %s, so a round drops its pull requests; it has %s%s",
-		name, file, strings.Join(names[:min(most, len(names))], ", "), more)
+	return command.Usage("--repository %q is not in %s, so a round drops its pull requests; it has %s", name, file, plural.Some(names, 10))
 }
 
 // readChange reads the change from git, and notes in the input where it lies.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/secret"
 )
 
@@ -162,21 +162,14 @@ func (n NATS) role(ctx context.Context, address string, files jobstream.Files, r
 	}
 	var found []Finding
 	if len(may.Denied) > 0 {
-		lacks := fmt.Sprintf("may not %s, which a %s needs", some(may.Denied), r)
+		lacks := fmt.Sprintf("may not %s, which a %s needs", plural.Some(may.Denied, maxNamed), r)
 		if r == jobstream.RoleWorker && address == n.URL && files == n.Files {
 			lacks += "; it was taken for the workers' user too, because --worker-nats names no other"
 		}
 		found = append(found, fault(PermissionMissing, "the user at %s %s", where(address), lacks))
 	}
 	if len(may.Excess) > 0 {
-		found = append(found, warn(PermissionExcess, "the user at %s may %s, which no %s needs", where(address), some(may.Excess), r))
+		found = append(found, warn(PermissionExcess, "the user at %s may %s, which no %s needs", where(address), plural.Some(may.Excess, maxNamed), r))
 	}
 	return unless(found, "the user at %s may do what a %s needs, and not what it must not", where(address), r)
-}
-
-func some(list []string) string {
-	if more := len(list) - maxNamed; more > 0 {
-		return strings.Join(list[:maxNamed], ", ") + fmt.Sprintf(" and %d more", more)
-	}
-	return strings.Join(list, ", ")
 }

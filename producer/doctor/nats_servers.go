@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 )
 
 // usualPayload is NATS' default for max_payload, in bytes. Few values exceed it.
@@ -45,7 +46,7 @@ func JudgeServers(told []jobstream.Server, silent []string) []Finding {
 		found = append(found, judgeNATS(s)...)
 	}
 	if len(silent) > 0 {
-		found = append(found, warn(NATSServers, "%s: no answer, although the cluster knows of it and other servers answer", some(silent)))
+		found = append(found, warn(NATSServers, "%s: no answer, although the cluster knows of it and other servers answer", plural.Some(silent, maxNamed)))
 	}
 	return found
 }

@@ -156,10 +156,10 @@ func (r Redis) rights(ctx context.Context, rdb *redis.Client) []Finding {
 	}
 	var judged []Finding
 	if len(found.Missing) > 0 {
-		judged = append(judged, fault(RedisPermission, "the user may not %s, which the limiter needs", some(found.Missing)))
+		judged = append(judged, fault(RedisPermission, "the user may not %s, which the limiter needs", plural.Some(found.Missing, maxNamed)))
 	}
 	if len(found.Excess) > 0 {
-		judged = append(judged, warn(RedisExcess, "the user may %s, which no process needs", some(found.Excess)))
+		judged = append(judged, warn(RedisExcess, "the user may %s, which no process needs", plural.Some(found.Excess, maxNamed)))
 	}
 	return unless(judged, "the user may do what the limiter needs, and nothing else that was tried")
 }

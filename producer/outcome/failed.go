@@ -10,6 +10,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring/input"
 )
 
@@ -309,13 +310,9 @@ func (f Failures) String() string {
 }
 
 // thereAre lists the first of the failures, or groups of them, that a round has.
-func thereAre(names []string, most int) string {
+func thereAre(names []string, limit int) string {
 	if len(names) == 0 {
 		return "no miner of the round lacks anything"
 	}
-	text := "there are " + strings.Join(names[:min(len(names), most)], ", ")
-	if more := len(names) - most; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return "there are " + plural.Some(names, limit)
 }

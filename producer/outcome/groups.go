@@ -8,8 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
+	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/job"
 )
 
@@ -31,9 +31,9 @@ type Group struct {
 // Bounds of a group's text and of its key, in characters. Only the beginning of an error is
 // read, so that a long answer cannot make this slow.
 const (
-	mostRead   = 4 << 10
-	mostCommon = 200
-	leastKey   = 4
+	maxRead   = 4 << 10
+	maxCommon = 200
+	minKey    = 4
 )
 
 // Groups groups failed miners, the largest group first. It depends on nothing else.
@@ -69,7 +69,7 @@ func digestOf(class job.Class, text string) string {
 // shortenKeys gives each group the shortest beginning of its digest that no other has, as
 // git does with commits. A longer one stays good.
 func shortenKeys(groups []Group) {
-	for length := leastKey; ; length++ {
+	for length := minKey; ; length++ {
 		seen := map[string]bool{}
 		for i := range groups {
 			groups[i].Key = groups[i].digest[:length]
@@ -86,7 +86,7 @@ func shortenKeys(groups []Group) {
 func like(groups []Group, key string) (Group, error) {
 	var found []Group
 	for _, g := range groups {
-		if len(key) >= leastKey && strings.HasPrefix(g.digest, key) {
+		if len(key) >= minKey && strings.HasPrefix(g.digest, key) {
 			found = append(found, g)
 		}
 	}
@@ -100,8 +100,8 @@ func like(groups []Group, key string) (Group, error) {
 		ErrSelection, key, groupsText(groups))
 }
 
-// mostGroups bounds what an error lists.
-const mostGroups = 20
+// maxGroups bounds what an error lists.
+const maxGroups = 20
 
 // groupsText lists groups for an error.
 func groupsText(groups []Group) string {
@@ -109,7 +109,7 @@ func groupsText(groups []Group) string {
 	for i, g := range groups {
 		names[i] = fmt.Sprintf("%s (%s, miners: %d)", g.Key, g.Class, len(g.UIDs))
 	}
-	return thereAre(names, mostGroups)
+	return thereAre(names, maxGroups)
 }
 
 // Like is the failures of one group, with that group.
@@ -128,10 +128,10 @@ func (f Failures) Like(key string) (list []Failed, g Group, err error) {
 // common is what an error has in common with others of its kind. A degraded miner may lack
 // several things of one kind: each kind appears once.
 func common(one Failed) string {
-	text := strings.ToValidUTF8(one.Error[:min(len(one.Error), mostRead)], "")
+	text := strings.ToValidUTF8(one.Error[:min(len(one.Error), maxRead)], "")
 	lacks, degraded := strings.CutPrefix(text, "lacks ")
 	if !degraded {
-		return shorten(withoutNames(text))
+		return bounded.Line(withoutNames(text), maxCommon)
 	}
 	var kinds []string
 	for thing := range strings.SplitSeq(lacks, "; ") {
@@ -140,14 +140,7 @@ func common(one Failed) string {
 		}
 	}
 	slices.Sort(kinds)
-	return shorten("lacks " + strings.Join(kinds, "; "))
-}
-
-func shorten(text string) string {
-	if runes := []rune(text); len(runes) > mostCommon {
-		return string(runes[:mostCommon-1]) + "…"
-	}
-	return text
+	return bounded.Line("lacks "+strings.Join(kinds, "; "), maxCommon)
 }
 
 // The names and numbers in errors of the fleet, in the order in which they are taken out.
@@ -176,7 +169,7 @@ var status = regexp.MustCompile(`\bstatus \d{3}\b`)
 // withoutNames removes from a text what differs between two failures of one cause, and what
 // a terminal must not get.
 func withoutNames(text string) string {
-	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+	text = bounded.Line(text, maxRead) // the text has fewer characters: nothing is cut yet
 	var b strings.Builder
 	at := 0
 	for _, kept := range status.FindAllStringIndex(text, -1) {

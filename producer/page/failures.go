@@ -3,11 +3,10 @@ package page
 import (
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
@@ -89,13 +88,9 @@ func printGroups(p *page, groups []outcome.Group) {
 	for i := range groups[:min(len(groups), maxGroups)] {
 		g := &groups[i]
 		p.painted(failureColour(g.Class), func() {
-			p.hangf(fmt.Sprintf("%8s  %-9s  %6d  ", g.Key, g.Class, len(g.UIDs)), "%s", uidsText(g.UIDs))
+			p.hangf(fmt.Sprintf("%8s  %-9s  %6d  ", g.Key, g.Class, len(g.UIDs)), "%s", plural.Some(g.UIDs, maxUIDs))
 		})
-		text := []rune(g.Text)
-		if len(text) > maxText {
-			text = append(text[:maxText-1], '…')
-		}
-		p.textf(8, "%s", string(text))
+		p.textf(8, "%s", bounded.Line(g.Text, maxText))
 	}
 	if more := groups[min(len(groups), maxGroups):]; len(more) > 0 {
 		miners := 0
@@ -104,19 +99,6 @@ func printGroups(p *page, groups []outcome.Group) {
 		}
 		p.textf(0, "and %s of %s: --json lists all", plural.Of(len(more), "smaller group"), plural.Of(miners, "miner"))
 	}
-}
-
-// uidsText lists the first uids.
-func uidsText(uids []int) string {
-	names := make([]string, 0, maxUIDs)
-	for _, uid := range uids[:min(len(uids), maxUIDs)] {
-		names = append(names, strconv.Itoa(uid))
-	}
-	text := strings.Join(names, ", ")
-	if more := len(uids) - maxUIDs; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
 }
 
 func failureColour(class job.Class) terminal.Colour {

@@ -9,6 +9,7 @@ import (
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
@@ -128,13 +129,7 @@ func (m moment) paused(stop job.RoundStop) string {
 
 // short cuts a text of others to 240 characters. The log and `producer failed` have all of
 // it.
-func short(text string) string {
-	const limit = 240
-	if runes := []rune(text); len(runes) > limit {
-		text = string(runes[:limit-1]) + "…"
-	}
-	return text
-}
+func short(text string) string { return bounded.Line(text, 240) }
 
 // soon says when something comes; "now" below a second.
 func soon(d time.Duration) string {

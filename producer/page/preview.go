@@ -14,8 +14,8 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// mostFiles is how many files a preview lists: those with the highest scores.
-const mostFiles = 20
+// maxFiles is how many files a preview lists: those with the highest scores.
+const maxFiles = 20
 
 // Preview prints what a round would make of a change: its files by method and language,
 // the files that score most, how the base score comes about, and the gates.
@@ -137,7 +137,7 @@ func filesTable(a *preview.Preview) func(io.Writer) error {
 		}
 		files := slices.Clone(a.Tokens.Files)
 		slices.SortStableFunc(files, func(a, b tokens.FileFigures) int { return cmp.Compare(b.Score, a.Score) })
-		shown := files[:min(mostFiles, len(files))]
+		shown := files[:min(maxFiles, len(files))]
 		table := terminal.Table{Columns: []terminal.Column{
 			{Title: "FILE", Text: true}, {Title: "METHOD", Text: true, Whole: true}, {Title: "LINES"}, {Title: "NODES"}, {Title: "SCORE"},
 		}}

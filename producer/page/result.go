@@ -129,10 +129,11 @@ func identityNote(m *scoring.MinerOutcome, unknown *outcome.UnknownIdentity, res
 
 // lacks names the first thing that a degraded miner lacks, and counts the others.
 func lacks(missing []job.Missing) string {
-	if len(missing) == 1 {
-		return "lacks " + missing[0].What
+	things := make([]string, len(missing))
+	for i := range missing {
+		things[i] = missing[i].What
 	}
-	return fmt.Sprintf("lacks %s and %d more", missing[0].What, len(missing)-1)
+	return "lacks " + plural.Some(things, 1)
 }
 
 // printJobs prints the counts of the jobs, then each thing that an operator may have to act
@@ -243,16 +244,11 @@ func ordered(o job.CancelOrder) string {
 // skipped names the first ten malformed items. A broken answer can have a thousand of them;
 // --json has all.
 func skipped(items []job.Malformed) string {
-	const limit = 10
-	var names []string
-	for _, item := range items[:min(len(items), limit)] {
-		names = append(names, item.Item)
+	names := make([]string, len(items))
+	for i := range items {
+		names[i] = items[i].Item
 	}
-	text := strings.Join(names, ", ")
-	if more := len(items) - limit; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return plural.Some(names, 10)
 }
 
 // printMended names the repairs. A uid below 0 is a repair of the round itself.

@@ -101,7 +101,7 @@ func later(in *Input) []Gate {
 	var list []Gate
 	if len(in.Foreign) > 0 {
 		list = append(list, unknown("encoding", "GitHub may read %s otherwise, whose text is not UTF-8: %s",
-			plural.Of(len(in.Foreign), "file"), some(in.Foreign)))
+			plural.Of(len(in.Foreign), "file"), plural.Some(in.Foreign, 3)))
 	}
 	list = append(list,
 		unknown("author", "no OWNER, MEMBER or COLLABORATOR of the repository"),
@@ -133,19 +133,15 @@ func openText(e *input.Eligibility) string {
 
 // labelRule says which labels count, and what they give.
 func labelRule(repo *input.Repository) string {
-	const most = 6
-	var gives []string
-	for _, l := range repo.LabelMultipliers[:min(most, len(repo.LabelMultipliers))] {
-		gives = append(gives, fmt.Sprintf("%q x %s", l.Pattern, number(l.Multiplier)))
-	}
-	if more := len(repo.LabelMultipliers) - most; more > 0 {
-		gives = append(gives, fmt.Sprintf("and %d more", more))
+	gives := make([]string, len(repo.LabelMultipliers))
+	for i, l := range repo.LabelMultipliers {
+		gives[i] = fmt.Sprintf("%q x %s", l.Pattern, number(l.Multiplier))
 	}
 	by := "a maintainer"
 	if repo.TrustedLabelPipeline {
 		by = "anybody"
 	}
-	return fmt.Sprintf("set by %s: %s; x %s without one that counts", by, strings.Join(gives, ", "), number(repo.DefaultLabelMultiplier))
+	return fmt.Sprintf("set by %s: %s; x %s without one that counts", by, plural.Some(gives, 6), number(repo.DefaultLabelMultiplier))
 }
 
 func orBranches(globs []string) string {
@@ -153,15 +149,6 @@ func orBranches(globs []string) string {
 		return ""
 	}
 	return " or " + strings.Join(globs, ", ")
-}
-
-// some are the first names of a list, and how many more there are.
-func some(names []string) string {
-	const most = 3
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // number is a number as people read it.

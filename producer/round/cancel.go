@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -194,15 +192,7 @@ func outstanding(uids []int) string {
 	if len(uids) == 0 {
 		return "no job is outstanding"
 	}
-	names := make([]string, 0, maxNamed)
-	for _, uid := range uids[:min(len(uids), maxNamed)] {
-		names = append(names, strconv.Itoa(uid))
-	}
-	text := "outstanding: " + strings.Join(names, ", ")
-	if more := len(uids) - maxNamed; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return "outstanding: " + plural.Some(uids, maxNamed)
 }
 
 // FollowCancel waits until an order is carried out: the run that it applies to is concluded,

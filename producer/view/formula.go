@@ -29,9 +29,9 @@ const (
 	rewardDigits  = 9
 )
 
-// fewestDigits are the decimals of a formula's numbers, where these suffice. mostDigits show
+// minDigits are the decimals of a formula's numbers, where these suffice. maxDigits show
 // every float64 of a score as it is.
-const fewestDigits, mostDigits = 4, 17
+const minDigits, maxDigits = 4, 17
 
 // formulaOf writes a figure's formula. Its numbers get as many decimals as it takes for the
 // formula to come to the figure as it is shown. Right between two figures the order of the
@@ -39,14 +39,14 @@ const fewestDigits, mostDigits = 4, 17
 func formulaOf(name string, value float64, digits int, t term) Formula {
 	for ; ; digits++ {
 		f := Formula{Name: name, Value: value, Shown: fixed(value, digits)}
-		for decimals := max(fewestDigits, digits); decimals <= mostDigits; decimals++ {
+		for decimals := max(minDigits, digits); decimals <= maxDigits; decimals++ {
 			if fixed(t.value(decimals), digits) == f.Shown {
 				f.Formula = t.text(decimals)
 				return f
 			}
 		}
-		if digits >= mostDigits {
-			f.Formula = t.text(mostDigits) // the figure is not of this formula
+		if digits >= maxDigits {
+			f.Formula = t.text(maxDigits) // the figure is not of this formula
 			return f
 		}
 	}

@@ -66,8 +66,8 @@ func pullFormulas(m *scoring.MinerOutcome, r *scoring.RepositoryOutcome) []Formu
 		call("max", num(0), call("-", sumOf("earned", earned), called("collateral", r.TotalCollateralScore)))))
 }
 
-// mostSummed is how many numbers a sum lists. The table of pull requests has all.
-const mostSummed = 6
+// maxSummed is how many numbers a sum lists. The table of pull requests has all.
+const maxSummed = 6
 
 // sumOf is a sum of several numbers, or of many its result.
 func sumOf(name string, list []float64) term {
@@ -76,7 +76,7 @@ func sumOf(name string, list []float64) term {
 		sum += x
 		parts[i] = called(name, x)
 	}
-	if len(list) < 2 || len(list) > mostSummed {
+	if len(list) < 2 || len(list) > maxSummed {
 		return called(name, sum)
 	}
 	return call("+", parts...)

@@ -64,9 +64,9 @@ func TokenStates() []TokenState {
 	return []TokenState{TokenNone, TokenStale, TokenRefused, TokenUnreachable}
 }
 
-// mostLooked bounds how many manifests are read: at a round every two hours they are eight
+// maxLooked bounds how many manifests are read: at a round every two hours they are eight
 // days. Most often few are read, because every miner's last usable token is found.
-const mostLooked = 100
+const maxLooked = 100
 
 // TokensOf reads the coverage by the last rounds of the schedule, or by all rounds if none
 // is of the schedule. A manifest that cannot be read is passed over.
@@ -126,7 +126,7 @@ func eachManifest(ctx context.Context, bus *jobstream.Bus, look func(job.Manifes
 	if err != nil {
 		return fmt.Errorf("listing the rounds: %w", err)
 	}
-	for _, name := range slices.Backward(names[max(len(names)-mostLooked, 0):]) {
+	for _, name := range slices.Backward(names[max(len(names)-maxLooked, 0):]) {
 		m, err := bus.Rounds.Planned(ctx, name)
 		switch {
 		case errors.Is(err, jobstream.ErrNotFound) || jobstream.Damaged(err):

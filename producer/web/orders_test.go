@@ -63,7 +63,7 @@ func TestOrders(t *testing.T) {
 	}{
 		"/rounds/20260101t000000z-000000/pause": {http.StatusConflict, "", "no round runs"},
 		"/rounds/latest/pause":                  {http.StatusNotFound, "", "an order names a round that runs"},
-		"/schedule/pause":                       {http.StatusBadRequest, `{"reason": "a\u001b[2J"}`, "is none that is printed"},
+		"/schedule/pause":                       {http.StatusBadRequest, `{"reason": "a\u001b[2J"}`, "cannot be printed"},
 		"/schedule/resume":                      {http.StatusBadRequest, `{"reason": "x"}`, "only for a pause"},
 		"/schedule/now":                         {http.StatusBadRequest, `{"at": "x"}`, "there are by, reason"},
 	} {

@@ -81,14 +81,14 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]h
 	if slices.ContainsFunc(whole, func(path string) bool { return strings.HasSuffix(r.Pattern, path) }) {
 		slots, timeout = a.whole, a.cfg.WholeTimeout
 	}
-	most := int64(maxBody)
+	limit := int64(maxBody)
 	if strings.HasSuffix(r.Pattern, whatIfPath) {
-		most = maxWhatIf
+		limit = maxWhatIf
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), timeout, errSlow)
 	defer cancel()
 	r = r.WithContext(ctx)
-	r.Body = http.MaxBytesReader(w, r.Body, most)
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	answer, err := a.inTurn(r, methods, slots)
 	if err != nil {
 		answer = a.refusal(r, err)

@@ -8,6 +8,7 @@ import (
 
 	"mirrorfleet/producer/steering"
 	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/job"
 )
 
@@ -23,10 +24,10 @@ func (asked orderRequest) check() error {
 
 // checkGiven checks who gives an order, and why.
 func checkGiven(by, reason string) error {
-	if err := job.CheckOrderText(by); err != nil {
+	if err := bounded.CheckOrderText(by); err != nil {
 		return wrong("by", "%v", err)
 	}
-	if err := job.CheckOrderText(reason); err != nil {
+	if err := bounded.CheckOrderText(reason); err != nil {
 		return wrong("reason", "%v", err)
 	}
 	return nil

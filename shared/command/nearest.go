@@ -24,7 +24,7 @@ func nearest(name string, candidates []string) string {
 // that contain it or its last part (behind a slash), and those that differ in few letters.
 // Case does not matter.
 func Near(name string, candidates []string) []string {
-	const most = 5
+	const limit = 5
 	name = strings.ToLower(name)
 	part := name[strings.LastIndexByte(name, '/')+1:]
 	by := map[string]int{}
@@ -38,7 +38,7 @@ func Near(name string, candidates []string) []string {
 		}
 	}
 	slices.SortStableFunc(near, func(a, b string) int { return cmp.Compare(by[a], by[b]) })
-	return near[:min(most, len(near))]
+	return near[:min(limit, len(near))]
 }
 
 // distance is the number of changes between two names: the optimal string alignment

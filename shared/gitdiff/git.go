@@ -15,12 +15,12 @@ import (
 	"sync"
 )
 
-// mostOutput bounds, in bytes, what one git command may print. The log of a history
+// maxOutput bounds, in bytes, what one git command may print. The log of a history
 // with a hundred thousand commits is smaller.
-const mostOutput = 256 << 20
+const maxOutput = 256 << 20
 
-// mostShallow bounds, in bytes, the list of the commits at which a clone is cut off.
-const mostShallow = 16 << 20
+// maxShallow bounds, in bytes, the list of the commits at which a clone is cut off.
+const maxShallow = 16 << 20
 
 // Error is a fault that the person who names a repository and its commits can mend.
 type Error struct{ text string }
@@ -120,7 +120,7 @@ func readBounded(path string) (string, error) {
 		return "", fmt.Errorf("reading where the history ends: %w", err)
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, mostShallow))
+	data, err := io.ReadAll(io.LimitReader(file, maxShallow))
 	if err != nil {
 		return "", fmt.Errorf("reading where the history ends: %w", err)
 	}
@@ -190,11 +190,11 @@ func command(ctx context.Context, args ...string) *exec.Cmd {
 func run(cmd *exec.Cmd, stdin []byte) ([]byte, error) {
 	cmd.Stdin = bytes.NewReader(stdin)
 	var out, complaint bounded
-	out.left, complaint.left = mostOutput, 4<<10
+	out.left, complaint.left = maxOutput, 4<<10
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	switch err := cmd.Run(); {
 	case out.full:
-		return nil, fmt.Errorf("it prints more than %d bytes", mostOutput)
+		return nil, fmt.Errorf("it prints more than %d bytes", maxOutput)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %s", err, bytes.TrimSpace(complaint.Bytes()))
 	}

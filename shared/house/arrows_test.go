@@ -22,7 +22,7 @@ var arrows = []arrow{
 	{"shared/scoring/strictjson", "reading an object knows nobody", nil},
 	{
 		"shared/job", "an evaluation on the wire holds what the rules made, a worker's sign what its jobs do",
-		[]string{"shared/doing", "shared/scoring"},
+		[]string{"shared/bounded", "shared/doing", "shared/scoring"},
 	},
 	{"shared/doing", "what a job does is said by those who do it", nil},
 	{"shared/broadcast", "telling who waits knows nobody", nil},
@@ -30,6 +30,7 @@ var arrows = []arrow{
 	{"shared/telemetry/telemetrytest", "a test waits for a word", []string{"shared/broadcast"}},
 	{"shared/pause", "waiting knows nobody", nil},
 	{"shared/plural", "counting in words knows nobody", nil},
+	{"shared/bounded", "shortening knows nobody", nil},
 	{"shared/secret", "a file's mode and content know nobody", nil},
 	{"shared/certs", "the file of a key is a secret; its tests' help ends tests", []string{"shared/secret", "shared/must"}},
 	{"shared/problems", "the form of a refusal knows nobody", nil},
@@ -42,11 +43,11 @@ var arrows = []arrow{
 	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
 	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans, and proves by files who it is", []string{
-		"shared/broadcast", "shared/certs", "shared/doing", "shared/ratelimit", "shared/secret", "shared/telemetry",
+		"shared/bounded", "shared/broadcast", "shared/certs", "shared/doing", "shared/ratelimit", "shared/secret", "shared/telemetry",
 	}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
-		[]string{"shared/broadcast", "shared/doing", "shared/scoring", "shared/job", "shared/pause", "shared/telemetry", "shared/mirror"},
+		[]string{"shared/bounded", "shared/broadcast", "shared/doing", "shared/scoring", "shared/job", "shared/pause", "shared/telemetry", "shared/mirror"},
 	},
 	{
 		"shared/jobstream", "it carries jobs, records and evaluations, marks the steps inside what takes several, and proves by files who it is",
@@ -97,7 +98,7 @@ var arrows = []arrow{
 	},
 	{
 		"worker/lease", "a lease moves jobs and records, and marks the steps between",
-		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/pause", "shared/telemetry"},
+		[]string{"shared/bounded", "shared/crash", "shared/job", "shared/jobstream", "shared/pause", "shared/telemetry"},
 	},
 	{
 		"worker/warm", "a warm-up's miners are taken from their stream while there is no job; what is done with one comes in",
@@ -116,7 +117,7 @@ var arrows = []arrow{
 	},
 	{
 		"producer/outcome", "an outcome is read as it is stored; what can be replayed is read from the records",
-		[]string{"shared/job", "shared/jobstream", "shared/scoring"},
+		[]string{"shared/bounded", "shared/job", "shared/jobstream", "shared/plural", "shared/scoring"},
 	},
 	{
 		"producer/audit", "what is held of a round is compared with itself and with its outcome",
@@ -160,7 +161,7 @@ var arrows = []arrow{
 	{
 		"producer/web", "the API says the same answers, reads what a what-if asks, starts replays and gives orders; its tests' help reads its description",
 		[]string{
-			"producer/outcome", "producer/round", "producer/steering", "producer/view", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
+			"producer/outcome", "producer/round", "producer/steering", "producer/view", "producer/web", "shared/bounded", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
 			"shared/problems", "shared/ratelimit", "shared/scoring/whatif", "shared/telemetry",
 		},
 	},
@@ -190,7 +191,7 @@ var arrows = []arrow{
 		"producer/page", "a page shows data that others have read",
 		[]string{
 			"producer/audit", "producer/backup", "producer/doctor", "producer/estimate", "producer/outcome", "producer/preview", "producer/round", "producer/view",
-			"shared/job", "shared/plural", "shared/scoring", "shared/terminal",
+			"shared/bounded", "shared/job", "shared/plural", "shared/scoring", "shared/terminal",
 		},
 	},
 	{
@@ -203,7 +204,7 @@ var arrows = []arrow{
 	{"producer", "a command wires its own and what is shared, but no simulator", []string{
 		"producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/outcome", "producer/page",
 		"producer/preview", "producer/round", "producer/schedule", "producer/session", "producer/steering", "producer/view", "producer/warmup",
-		"producer/web", "shared/certs", "shared/command", "shared/fleet", "shared/gitdiff", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
+		"producer/web", "shared/bounded", "shared/certs", "shared/command", "shared/fleet", "shared/gitdiff", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
 		"shared/openissues", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/terminal",
 	}},
 }

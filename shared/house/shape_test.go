@@ -2,6 +2,8 @@ package house_test
 
 import (
 	"go/ast"
+	"go/token"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -78,6 +80,26 @@ func TestNoParallelAssignmentOfThree(t *testing.T) {
 			}
 			if left >= 3 && left == right {
 				t.Errorf("%s:%d: %d values are assigned at once: give each its own line", s.path, s.line(n.Pos()), left)
+			}
+			return true
+		})
+	}
+}
+
+// A bound is found by its name: the largest value is max…, the smallest min….
+func TestBoundsAreMaxAndMin(t *testing.T) {
+	t.Parallel()
+	other := regexp.MustCompile(`^(?i:most|least|fewest)([A-Z]|$)`)
+	for _, s := range sources(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if constants, ok := n.(*ast.GenDecl); ok && constants.Tok == token.CONST {
+				for _, spec := range constants.Specs {
+					for _, name := range spec.(*ast.ValueSpec).Names {
+						if other.MatchString(name.Name) {
+							t.Errorf("%s:%d: the constant %s is a bound: call it max… or min…", s.path, s.line(name.Pos()), name.Name)
+						}
+					}
+				}
 			}
 			return true
 		})

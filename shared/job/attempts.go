@@ -1,12 +1,16 @@
 package job
 
-import "time"
+import (
+	"time"
 
-// MostAttempts is how many ended attempts a record lists: the last ones. A job has at most
+	"mirrorfleet/shared/bounded"
+)
+
+// MaxAttempts is how many ended attempts a record lists: the last ones. A job has at most
 // 20 deliveries and four failures, so only one that is replayed, or handed back, again and
 // again has more. Each heartbeat writes the whole record, so the list must stay small: it
 // takes a few kilobytes, and less than 100 KiB whatever a worker reports. NATS takes 1 MiB.
-const MostAttempts = 20
+const MaxAttempts = 20
 
 // Bounds of the texts of a listed attempt, in bytes. The whole text of the last failure
 // stands in the record and in the dead letter.
@@ -84,14 +88,14 @@ func (r Record) over(how Ending, at time.Time, requests *int, f Failure) Record 
 }
 
 // lastAttempts are those that a record keeps.
-func lastAttempts(list []EndedAttempt) []EndedAttempt { return list[max(len(list)-MostAttempts, 0):] }
+func lastAttempts(list []EndedAttempt) []EndedAttempt { return list[max(len(list)-MaxAttempts, 0):] }
 
 // bounded is the attempt with its texts and its count within bounds.
 func (a EndedAttempt) bounded() EndedAttempt {
 	for _, name := range []*string{&a.Worker, &a.Trace, (*string)(&a.Ending), (*string)(&a.Class)} {
-		*name = cut(*name, maxAttemptName)
+		*name = bounded.Text(*name, maxAttemptName)
 	}
-	a.Error = cut(a.Error, maxAttemptError)
+	a.Error = bounded.Text(a.Error, maxAttemptError)
 	if a.Requests != nil {
 		requests := within(*a.Requests)
 		a.Requests = &requests

@@ -116,7 +116,7 @@ func TestAJobThatNobodyRunsListsNoAttempt(t *testing.T) {
 // attempts are listed and the rest counted. A heartbeat writes all of it.
 func TestTheListOfAttemptsIsBounded(t *testing.T) {
 	t.Parallel()
-	const ran = 3 * job.MostAttempts
+	const ran = 3 * job.MaxAttempts
 	hostile := strings.Repeat("\x1b\u202e\"<", 1<<16)
 	r := job.Plan("r1", 7, strings.Repeat("a", 32))
 	for range ran {
@@ -125,8 +125,8 @@ func TestTheListOfAttemptsIsBounded(t *testing.T) {
 		r = must.Get(r.FailedAttempt("c", job.Spent{Requests: math.MaxInt}, job.Failure{Class: job.Transient, Error: hostile, At: at}))(t)
 		r.Failures = 0
 	}
-	if len(r.Attempts) != job.MostAttempts || r.Unlisted() != ran-job.MostAttempts || r.Attempts[job.MostAttempts-1].Delivery != ran {
-		t.Errorf("%d attempts listed, %d not, want the last %d of %d", len(r.Attempts), r.Unlisted(), job.MostAttempts, ran)
+	if len(r.Attempts) != job.MaxAttempts || r.Unlisted() != ran-job.MaxAttempts || r.Attempts[job.MaxAttempts-1].Delivery != ran {
+		t.Errorf("%d attempts listed, %d not, want the last %d of %d", len(r.Attempts), r.Unlisted(), job.MaxAttempts, ran)
 	}
 	// The server takes 1 MiB; what is small is written fast.
 	if size := len(must.Get(json.Marshal(r.Attempts))(t)); size > 100<<10 {
@@ -144,11 +144,11 @@ func TestAListThatIsTooLongIsCut(t *testing.T) {
 	t.Parallel()
 	long, below := strings.Repeat("\x01", 1<<12), -7
 	r := job.Record{Version: job.Version, Phase: job.Planned, Deliveries: 3}
-	for range 2 * job.MostAttempts {
+	for range 2 * job.MaxAttempts {
 		r.Attempts = append(r.Attempts, job.EndedAttempt{Ending: job.Ending(long), Worker: long, Error: long, Trace: long, Class: job.Class(long), Requests: &below})
 	}
 	got := decodeAgain(t, r)
-	if size := len(must.Get(json.Marshal(got))(t)); len(got.Attempts) != job.MostAttempts || size > 100<<10 || *got.Attempts[0].Requests != 0 {
+	if size := len(must.Get(json.Marshal(got))(t)); len(got.Attempts) != job.MaxAttempts || size > 100<<10 || *got.Attempts[0].Requests != 0 {
 		t.Errorf("%d attempts of %d bytes with %d requests, want few", len(got.Attempts), size, *got.Attempts[0].Requests)
 	}
 	if got.Unlisted() != 0 {

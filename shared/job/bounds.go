@@ -2,8 +2,9 @@ package job
 
 import (
 	"slices"
-	"strings"
 	"time"
+
+	"mirrorfleet/shared/bounded"
 )
 
 // Bounds of the values that workers report on a record. No real job comes near them. They
@@ -48,14 +49,4 @@ func within(requests int) int { return min(max(requests, 0), maxRequests) }
 
 func wait(d time.Duration) time.Duration { return min(max(d, 0), maxWait) }
 
-func shortened(text string) string { return cut(text, maxText) }
-
-// cut shortens a text to so many bytes. A text that was cut stays as it is: the mark at its
-// end is not counted.
-func cut(text string, most int) string {
-	const mark = " …"
-	if len(text) <= most || len(text) <= most+len(mark) && strings.HasSuffix(text, mark) {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + mark
-}
+func shortened(text string) string { return bounded.Text(text, maxText) }

@@ -62,7 +62,7 @@ type Record struct {
 	Former string `json:"former,omitempty"`
 	// Failure is the last failure, whether or not it was the end.
 	Failure *Failure `json:"failure,omitempty"`
-	// Attempts are the last ended attempts, of all replays, oldest first (MostAttempts).
+	// Attempts are the last ended attempts, of all replays, oldest first (MaxAttempts).
 	// They are for show: nothing is decided by them.
 	Attempts []EndedAttempt `json:"attempts,omitempty"`
 }

@@ -3,10 +3,9 @@ package job
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
+	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/doing"
 )
 
@@ -79,7 +78,7 @@ type WorkerLimit struct {
 
 // Bounds of a sign. No worker comes near them.
 const (
-	maxWorkerName = 200 // bytes
+	maxWorkerName = 200 // characters
 	maxWorkerText = 400
 	maxWorkerJobs = 256
 )
@@ -109,9 +108,9 @@ func DecodeWorker(data []byte) (Worker, error) {
 }
 
 func (w Worker) bounded() Worker {
-	w.Name, w.Build = oneLine(w.Name, maxWorkerName), oneLine(w.Build, maxWorkerName)
-	w.Host, w.Egress = oneLine(w.Host, maxWorkerName), oneLine(w.Egress, maxWorkerName)
-	w.Left = oneLine(w.Left, maxWorkerText)
+	w.Name, w.Build = bounded.Line(w.Name, maxWorkerName), bounded.Line(w.Build, maxWorkerName)
+	w.Host, w.Egress = bounded.Line(w.Host, maxWorkerName), bounded.Line(w.Egress, maxWorkerName)
+	w.Left = bounded.Line(w.Left, maxWorkerText)
 	w.Slots = min(max(w.Slots, 0), maxRequests)
 	w.Permits = min(max(w.Permits, 0), maxRequests)
 	w.Of = wait(w.Of)
@@ -133,31 +132,21 @@ const maxShare = 100
 func (j WorkerJob) bounded() WorkerJob {
 	j.Requests = min(max(j.Requests, 0), maxRequests)
 	d := &j.Doing
-	d.What, d.Waits = oneLine(d.What, maxWorkerText), oneLine(d.Waits, maxWorkerName)
-	d.Why = oneLine(d.Why, maxWorkerText)
+	d.What, d.Waits = bounded.Line(d.What, maxWorkerText), bounded.Line(d.Waits, maxWorkerName)
+	d.Why = bounded.Line(d.Why, maxWorkerText)
 	d.Place = min(max(d.Place, 0), maxRequests)
 	d.For = wait(d.For)
 	return j
 }
 
 func (l WorkerLimit) bounded() WorkerLimit {
-	l.Trouble = oneLine(l.Trouble, maxWorkerText)
+	l.Trouble = bounded.Line(l.Trouble, maxWorkerText)
 	l.Granted = max(l.Granted, 0)
 	l.Rate = min(max(l.Rate, 0), maxRequests)
 	l.Limit = min(max(l.Limit, 0), maxRequests)
 	l.Window = wait(l.Window)
 	l.CoolDown, l.Hold = wait(l.CoolDown), wait(l.Hold)
 	return l
-}
-
-// oneLine is a text without what controls a terminal, and of at most so many bytes (cut).
-func oneLine(text string, most int) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, cut(strings.ToValidUTF8(text, ""), most))
 }
 
 // Silence is how long a worker has shown no sign of life, and whether that is too long. Both

@@ -34,7 +34,7 @@ func TestAWorkersSignIsBounded(t *testing.T) {
 		}
 	}
 	for _, text := range texts {
-		if len(text) > 410 || strings.Contains(text, "\x1b") || !utf8.ValidString(text) {
+		if utf8.RuneCountInString(text) > 400 || strings.Contains(text, "\x1b") || !utf8.ValidString(text) {
 			t.Fatalf("%d bytes, %.20q: want it cut and cleaned", len(text), text)
 		}
 	}

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -74,18 +74,9 @@ func preview(body []byte) string {
 	return printable(string(body[:min(len(body), utf8.UTFMax*maxRunes)]), maxRunes)
 }
 
-// printable is the beginning of a text that others wrote, fit for one line: at most so
-// many characters, runs of what is not to be printed as one blank, no access token.
-func printable(text string, maxRunes int) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
-			return r
-		}
-		return ' '
-	}, text[:min(len(text), utf8.UTFMax*maxRunes)])
-	text = telemetry.Scrub(strings.Join(strings.Fields(text), " "))
-	if runes := []rune(text); len(runes) > maxRunes {
-		return string(runes[:maxRunes])
-	}
-	return text
+// printable is the beginning of a text that others wrote, in one line of at most so many
+// characters and without access tokens. A token is taken out before the text is cut, because
+// half of one would not be recognised.
+func printable(text string, limit int) string {
+	return bounded.Line(telemetry.Scrub(bounded.Line(text, utf8.UTFMax*limit)), limit)
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/doing"
 )
 
@@ -156,10 +157,7 @@ func (m *metered) heed(ctx context.Context, response *http.Response) {
 }
 
 // clip keeps what the mirror sent short enough for a log.
-func clip(text string) string {
-	const maxBytes = 100
-	return text[:min(len(text), maxBytes)]
-}
+func clip(text string) string { return bounded.Line(text, 100) }
 
 // cooling is until when this process has been told to cool down.
 type cooling struct {

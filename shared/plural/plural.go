@@ -2,7 +2,10 @@
 // with an s, and is told the others.
 package plural
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Of is a number of things, named in the singular. Of several words the last one gets
 // the s.
@@ -27,4 +30,17 @@ func Are[N int | int64 | uint64](n N) string {
 		return "is"
 	}
 	return "are"
+}
+
+// Some lists the first things, and says how many more there are: "a, b and 3 more".
+func Some[T int | string](list []T, limit int) string {
+	names := make([]string, 0, limit)
+	for _, thing := range list[:min(len(list), limit)] {
+		names = append(names, fmt.Sprint(thing))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(list) - limit; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

@@ -1,6 +1,7 @@
 package plural_test
 
 import (
+	"strings"
 	"testing"
 
 	"mirrorfleet/shared/plural"
@@ -21,5 +22,17 @@ func TestOf(t *testing.T) {
 		if got := plural.Of(n, "dead letter") + " " + plural.Are(n); got != want {
 			t.Errorf("%d: got %q, want %q", n, got, want)
 		}
+	}
+}
+
+func TestSome(t *testing.T) {
+	t.Parallel()
+	for list, want := range map[string]string{"": "", "a": "a", "a b": "a, b", "a b c": "a, b and 1 more", "a b c d": "a, b and 2 more"} {
+		if got := plural.Some(strings.Fields(list), 2); got != want {
+			t.Errorf("%q: got %q, want %q", list, got, want)
+		}
+	}
+	if got := plural.Some([]int{7, 12, 30}, 2); got != "7, 12 and 1 more" {
+		t.Errorf("numbers: got %q", got)
 	}
 }

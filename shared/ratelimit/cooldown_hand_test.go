@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
@@ -65,7 +66,7 @@ func TestAHoldHasANote(t *testing.T) {
 		}
 		hostile := ratelimit.Note{By: "a\x1b[2Jb\n" + strings.Repeat("x", 1000), Why: strings.Repeat("ü", 1<<16) + "\xff"}
 		got := must.Get(d.Hold(t.Context(), time.Hour, hostile))(t).Note
-		if len([]rune(got.By)) > ratelimit.MaxBy || len([]rune(got.Why)) > ratelimit.MaxWhy || strings.ContainsAny(got.By+got.Why, "\x1b\n") || !utf8.ValidString(got.By+got.Why) ||
+		if len([]rune(got.By)) > bounded.MaxOrderText || len([]rune(got.Why)) > bounded.MaxOrderText || strings.ContainsAny(got.By+got.Why, "\x1b\n") || !utf8.ValidString(got.By+got.Why) ||
 			!strings.HasPrefix(got.By, "a [2Jb x") {
 			t.Errorf("a hostile note is %.200q, want it cut and in one line", got)
 		}

@@ -2,8 +2,8 @@ package ratelimit
 
 import (
 	"encoding/json"
-	"strings"
-	"unicode"
+
+	"mirrorfleet/shared/bounded"
 )
 
 // Note is what an operator says with a hold.
@@ -13,12 +13,6 @@ type Note struct {
 	// Why is the reason; "" for none.
 	Why string `json:"why,omitempty"`
 }
-
-// The longest texts of a note, in characters. Longer ones are cut.
-const (
-	MaxBy  = 100
-	MaxWhy = 200
-)
 
 // encode returns the note as the bucket keeps it.
 func (n Note) encode() string {
@@ -38,19 +32,6 @@ func parseNote(text string) (n Note) {
 	return n.bounded()
 }
 
-func (n Note) bounded() Note { return Note{printable(n.By, MaxBy), printable(n.Why, MaxWhy)} }
-
-// printable is the beginning of a text, in one line and without what controls a terminal.
-func printable(text string, most int) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(text, ""))
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return text
+func (n Note) bounded() Note {
+	return Note{bounded.Line(n.By, bounded.MaxOrderText), bounded.Line(n.Why, bounded.MaxOrderText)}
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"strings"
 	"time"
 
+	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -266,11 +266,5 @@ func (a *attempt) blameless(err error) error {
 	return err
 }
 
-// clip shortens an error's text, because a record holds several.
-func clip(text string) string {
-	const maxBytes = 2000
-	if len(text) > maxBytes {
-		text = text[:maxBytes] + " …"
-	}
-	return strings.ToValidUTF8(text, "?")
-}
+// clip shortens an error's text, because a record holds several. The bound is in bytes.
+func clip(text string) string { return bounded.Text(text, 2000) }

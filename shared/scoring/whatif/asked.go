@@ -23,8 +23,8 @@ type Asked struct {
 	Registry json.RawMessage `json:"registry,omitempty"`
 }
 
-// MostChanges is how many changes may be asked for at once.
-const MostChanges = 50
+// MaxChanges is how many changes may be asked for at once.
+const MaxChanges = 50
 
 // SyntaxError is a change that cannot be read.
 type SyntaxError struct {
@@ -51,8 +51,8 @@ func (a *Asked) Changes() ([]Change, error) {
 			if err != nil {
 				return nil, err
 			}
-			if changes = append(changes, c); len(changes) > MostChanges {
-				return nil, &SyntaxError{kind, text, fmt.Sprintf("at most %d changes", MostChanges)}
+			if changes = append(changes, c); len(changes) > MaxChanges {
+				return nil, &SyntaxError{kind, text, fmt.Sprintf("at most %d changes", MaxChanges)}
 			}
 		}
 	}

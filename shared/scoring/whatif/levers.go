@@ -40,8 +40,8 @@ type Levers struct {
 
 // The bounds of levers. Each change that is tried concludes the round once.
 const (
-	mostTried  = 80
-	mostLevers = 10
+	maxTried  = 80
+	maxLevers = 10
 )
 
 // candidate is a change that may help.
@@ -59,9 +59,9 @@ func LeversOf(in scoring.RoundInput, uid int) Levers {
 	}
 	all := candidates(&in, &e)
 	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.by, b.by) }) // the owner's first
-	l := Levers{Untried: max(0, len(all)-mostTried)}
+	l := Levers{Untried: max(0, len(all)-maxTried)}
 	former := rewardOf(scoring.Conclude(in), uid)
-	for _, c := range all[:min(len(all), mostTried)] {
+	for _, c := range all[:min(len(all), maxTried)] {
 		l.Tried++
 		out, err := Conclude(in, []Change{c.change}, nil)
 		if missing, is := errors.AsType[*NotKeptError](err); is {
@@ -80,7 +80,7 @@ func LeversOf(in scoring.RoundInput, uid int) Levers {
 		}
 	}
 	slices.SortStableFunc(l.List, func(a, b Lever) int { return cmp.Compare(b.Gain, a.Gain) })
-	l.List = l.List[:min(len(l.List), mostLevers)]
+	l.List = l.List[:min(len(l.List), maxLevers)]
 	return l
 }
 

@@ -145,7 +145,7 @@ func TestChangesThatCannotBeRead(t *testing.T) {
 			}
 		}
 	}
-	many := whatif.Asked{Merge: slices.Repeat([]string{"acme/r1#7"}, whatif.MostChanges+1)}
+	many := whatif.Asked{Merge: slices.Repeat([]string{"acme/r1#7"}, whatif.MaxChanges+1)}
 	if _, err := many.Changes(); err == nil {
 		t.Error("any number of changes is taken")
 	}
