@@ -61,7 +61,7 @@ func TestLimitCommand(t *testing.T) {
 		t.Errorf("after --release the bucket is %+v, want no hold", got)
 	}
 	says("Egress by-hand is held until ", "--hold", "1m")
-	coolDown(t, redis, "by-hand", 10*time.Minute)
+	coolDown(t, redis, "by-hand", 10*time.Minute-5*time.Second)
 	says("The hold is released. Egress by-hand stays stopped until ", "--release")
 	if e := run(t, "producer", "limit", "--redis", redis, "--egress", "by-hand", "--release"); e.code != 2 ||
 		!strings.Contains(e.stderr, "is not held; it cools down for 9m") {
