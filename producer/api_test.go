@@ -43,6 +43,7 @@ func TestAPISettings(t *testing.T) {
 	if err := os.Chmod(exposed, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	other := file("other", "PLANTED-9876543210-api-token")
 	good, taken := file("good", "PLANTED-0123456789-api-token"), httptest.NewServer(http.NotFoundHandler())
 	defer taken.Close()
 	refuse := func(context.Context, string, outcome.Selection) (outcome.Result, outcome.Replayed, error) {
@@ -68,6 +69,15 @@ func TestAPISettings(t *testing.T) {
 		{"no address", []string{"--api", "8440"}, "host:port"},
 		{"an address in use", []string{"--api", strings.TrimPrefix(taken.URL, "http://")}, "--api"},
 		{"a token without address", []string{"--api-token-file", good}, "--api-token-file needs --api"},
+		{"tokens with names", []string{"--api", "127.0.0.1:0", "--api-token-file", "ann=" + good, "--api-token-file", other}, ""},
+		{"tokens in one list", []string{"--api", "127.0.0.1:0", "--api-token-file", "ann=" + good + ",bob=" + other}, ""},
+		{"a path with a =", []string{"--api", "127.0.0.1:0", "--api-token-file", file("a=b", "PLANTED-0123456789-api-token")}, ""},
+		{"a name twice", []string{"--api", "127.0.0.1:0", "--api-token-file", good, "--api-token-file", other}, "two tokens have the name api"},
+		{"one token twice", []string{"--api", "127.0.0.1:0", "--api-token-file", "ann=" + good, "--api-token-file", "bob=" + good}, "ann and bob are the same token"},
+		{"a strange name", []string{"--api", "127.0.0.1:0", "--api-token-file", "Ann=" + good}, `the name "Ann" of a token`},
+		{"names", []string{"--api", "localhost:0", "--api-hosts", "fleet.example,serve"}, ""},
+		{"a URL for a name", []string{"--api", "127.0.0.1:0", "--api-hosts", "https://fleet.example"}, `--api-hosts: "https://fleet.example" is no name`},
+		{"a name without address", []string{"--api-hosts", "serve"}, "--api-hosts needs --api"},
 		{"no file", []string{"--api", "127.0.0.1:0", "--api-token-file", filepath.Join(dir, "none")}, "--api-token-file"},
 		{"a folder", []string{"--api", "127.0.0.1:0", "--api-token-file", dir}, "--api-token-file"},
 		{"empty", []string{"--api", "127.0.0.1:0", "--api-token-file", file("empty", "\n")}, "0 characters, want one line of 16"},

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -14,17 +13,11 @@ import (
 	"mirrorfleet/producer/page"
 	"mirrorfleet/producer/schedule"
 	"mirrorfleet/producer/session"
-	"mirrorfleet/producer/web"
-	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
-	"mirrorfleet/shared/listen"
-	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/secret"
 )
-
-const groupAPI = "The API"
 
 func serveCommand() *cli.Command {
 	return &cli.Command{
@@ -252,125 +245,4 @@ func readSchedule(c *cli.Command) (schedule.Schedule, error) {
 		return s, command.Usage("--cron %q: %w", expression, err)
 	}
 	return s, nil
-}
-
-// apiFlags are for producers that answer over HTTP.
-func apiFlags() []cli.Flag {
-	file := func(name, usage string) cli.Flag {
-		return &cli.StringFlag{
-			Name:      name,
-			Category:  groupAPI,
-			Sources:   command.Env(name),
-			TakesFile: true,
-			Usage:     usage,
-		}
-	}
-	return []cli.Flag{
-		&cli.StringFlag{
-			Name:      "api",
-			Category:  groupAPI,
-			Sources:   command.Env("api"),
-			Usage:     "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none; beyond this machine it needs TLS and a read token",
-			Validator: command.Address,
-		},
-		file("api-token-file", "`FILE` with the token that replays and orders over the API require; without it the API takes none"),
-		file("api-read-token-file", "`FILE` with the token that reading requires; without it anybody who reaches the address can read"),
-		file("api-cert", "`FILE` with the API's certificate; it is read again for each connection"),
-		file("api-key", "`FILE` with the key of --api-cert"),
-	}
-}
-
-// api is what the flags say of the API.
-type api struct {
-	addr string // "" for no API
-	// token is required for orders; "" refuses them all. readToken is required for
-	// reading; "" lets anybody read.
-	token, readToken string
-	files            certs.Files
-}
-
-// readAPI reads the API's flags and tokens. An address that other machines can reach
-// is refused without TLS or without a read token: a default must not publish scores.
-func readAPI(c *cli.Command) (a api, err error) {
-	a = api{addr: c.String("api"), files: certs.Files{Setting: "--api", Cert: c.String("api-cert"), Key: c.String("api-key")}}
-	if a.addr == "" {
-		for _, name := range []string{"api-token-file", "api-read-token-file", "api-cert", "api-key"} {
-			if c.String(name) != "" {
-				return a, command.Usage("--%s needs --api: give the address, or leave it out", name)
-			}
-		}
-		return a, nil
-	}
-	if a.token, err = readToken(c, "api-token-file"); err != nil {
-		return a, err
-	}
-	if a.readToken, err = readToken(c, "api-read-token-file"); err != nil {
-		return a, err
-	}
-	if !listen.Loopback(a.addr) && (!a.files.Given() || a.readToken == "") {
-		return a, command.Usage("--api %s can be reached from other machines: give --api-cert and --api-key for TLS, and --api-read-token-file; "+
-			"or a loopback address such as 127.0.0.1:8440", a.addr)
-	}
-	return a, nil
-}
-
-// startAPI serves the API on --api until the closer is called; without an address it
-// serves nothing. What is ordered over the API ends with its context, and the closer waits
-// for it.
-func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, orders session.Orders, log *slog.Logger) (func() error, error) {
-	a, err := readAPI(c)
-	if err != nil {
-		return nil, err
-	}
-	if a.addr == "" {
-		return func() error { return nil }, nil
-	}
-	cfg := web.Config{
-		Bus:       f.Bus,
-		Limit:     f.Limiter.State,
-		Buckets:   f.Buckets,
-		Replay:    orders.Replay,
-		Cancel:    orders.Cancel,
-		Name:      orders.Name,
-		Token:     a.token,
-		ReadToken: a.readToken,
-		Log:       log,
-	}
-	if a.files.Given() {
-		if cfg.TLS, err = certs.Server(a.files, log); err != nil {
-			return nil, command.UsageError{Err: err}
-		}
-	}
-	server, err := web.Listen(ctx, a.addr, cfg)
-	if err != nil {
-		return nil, command.Usage("--api: %w", err)
-	}
-	log.InfoContext(ctx, "serving the API", "address", server.Addr(), "replays", a.token != "", "tls", cfg.TLS != nil,
-		"read_token", a.readToken != "")
-	return server.Close, nil
-}
-
-// The length of a token, in characters. 16 random characters cannot be guessed over
-// HTTP. The maximum keeps a file that was named by mistake from being sent as a header.
-const minToken, maxToken = 16, 4096
-
-// readToken reads the token from the file that a flag names; "" without a file. The
-// errors do not contain the token. Printable ASCII without spaces is what an HTTP
-// header carries unchanged.
-func readToken(c *cli.Command, flag string) (string, error) {
-	path := c.String(flag)
-	if path == "" {
-		return "", nil
-	}
-	data, err := secret.Read(path, 4*maxToken)
-	if err != nil {
-		return "", command.Usage("--%s: %w", flag, err)
-	}
-	token := strings.TrimSpace(string(data))
-	plain := !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
-	if len(token) < minToken || len(data) > maxToken || !plain {
-		return "", command.Usage("--%s %s: the file has %s, want one line of %d to %d ASCII characters without spaces "+
-			"(openssl rand -hex 32 makes one)", flag, path, plural.Of(len(token), "character"), minToken, maxToken)
-	}
-	return token, nil
 }

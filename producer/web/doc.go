@@ -4,8 +4,8 @@
 // that every field is, and that whatever is answered or printed is as described.
 //
 // Guarantees:
-//   - Reading changes nothing. It needs a token only if Config.ReadToken is set. A replay
-//     always needs Config.Token, and is refused where none is set.
+//   - Reading changes nothing. Config.Guard says who may read and who may order. It refuses
+//     what a page of another site has a browser send.
 //   - Every error is a problem document (RFC 9457) whose type Problems lists. It says what
 //     the caller can correct. What only the operator can correct is in the log, once, and
 //     not in the answer. Neither contains a token.

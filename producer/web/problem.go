@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"mirrorfleet/producer/access"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/steering"
@@ -34,6 +35,8 @@ const (
 	unknownProblem   kind = "unknown-problem"
 	notConcluded     kind = "not-concluded"
 	noBucket         kind = "no-bucket"
+	crossOrigin      kind = "cross-origin"
+	foreignHost      kind = "foreign-host"
 	notKept          kind = "not-kept"
 	methodNotAllowed kind = "method-not-allowed"
 	nothingToReplay  kind = "nothing-to-replay"
@@ -63,6 +66,7 @@ var meanings = map[kind]meaning{
 	unauthorized: {401, "The token is missing or is not the right one", "send Authorization: Bearer TOKEN, that of --api-token-file, " +
 		"or for reading that of --api-read-token-file"},
 	noToken:          {403, "This producer takes no orders", "start it with --api-token-file"},
+	crossOrigin:      {403, "A page of another site sent this request", "order from the dashboard's own pages, or by a program"},
 	unknownPath:      {404, "There is nothing at this path", "see " + base + "/openapi.json"},
 	unknownRound:     {404, "There is no such round", "see " + base + "/rounds"},
 	unknownRevision:  {404, "The round has no such revision", "leave revision out for the latest one"},
@@ -77,10 +81,12 @@ var meanings = map[kind]meaning{
 	replayUnderWay:   {409, "This producer is replaying the round already", "wait until the round lists nothing as replaying"},
 	notNow:           {409, "The order cannot be followed as things stand", "the detail says why, and what to do instead"},
 	tooLarge:         {413, "The body is too large", "64 KiB is the maximum; of a what-if 1 MiB"},
-	unverified:       {500, "The outcome is not what a producer has signed", "take nothing of it; docs/secure.md says what to look at"},
-	internal:         {500, "The producer failed to answer", "its log says why"},
-	busy:             {503, "The producer is busy", "ask again after the seconds of Retry-After"},
-	unavailable:      {503, "NATS or Redis did not answer in time", "ask again after the seconds of Retry-After; rounds go on by themselves"},
+	foreignHost: {421, "This producer is not known by that name", "use one of the names in the detail, send a token that is right, " +
+		"or start the producer with --api-hosts NAME"},
+	unverified:  {500, "The outcome is not what a producer has signed", "take nothing of it; docs/secure.md says what to look at"},
+	internal:    {500, "The producer failed to answer", "its log says why"},
+	busy:        {503, "The producer is busy", "ask again after the seconds of Retry-After"},
+	unavailable: {503, "NATS or Redis did not answer in time", "ask again after the seconds of Retry-After; rounds go on by themselves"},
 }
 
 // Problems lists the types of problems.
@@ -166,6 +172,8 @@ func problemOf(ctx context.Context, err error) *problem {
 		is   error
 		kind kind
 	}{
+		{access.ErrForeignHost, foreignHost},
+		{access.ErrCrossOrigin, crossOrigin},
 		{view.ErrNoRound, unknownRound},
 		{view.ErrNoRevision, unknownRevision},
 		{view.ErrNoMiner, unknownMiner},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/access"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/ratelimit"
 )
@@ -120,7 +121,7 @@ func TestRefusals(t *testing.T) {
 // right one.
 func TestNothingIsThereYet(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *web.Config) { c.Token = "" })
+	b := setup(t, func(c *web.Config) { c.Guard, _ = access.New(access.Config{}) })
 	for _, path := range []string{"/api/v1/rounds/latest", "/api/v1/rounds/latest/rewards", "/api/v1/rounds/latest/miners/1"} {
 		if got := b.ask(t, http.MethodGet, path, ""); got.status != 404 || !strings.Contains(got.body, "not-concluded") {
 			t.Errorf("%s: %d %s, want 404 not-concluded", path, got.status, got.body)

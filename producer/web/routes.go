@@ -96,15 +96,26 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]h
 	answer.write(w, r)
 }
 
-// inTurn checks the read token, then the path and the method, waits for a slot and calls the
+// mayOrder refuses a caller who may not order, and every caller if nobody may.
+func (a *API) mayOrder(r *http.Request) error {
+	switch {
+	case !a.cfg.Guard.TakesOrders():
+		return &problem{kind: noToken}
+	case !a.cfg.Guard.Caller(r).Orders:
+		return &problem{kind: unauthorized}
+	}
+	return nil
+}
+
+// inTurn checks whether the caller may read, then the path and the method, waits for a slot and calls the
 // handler. The token comes first, so that a caller without one learns nothing of the paths.
 func (a *API) inTurn(r *http.Request, methods map[string]handler, slots chan struct{}) (reply, error) {
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet // net/http leaves the body out
 	}
-	if err := a.mayRead(r); err != nil {
-		return reply{}, err
+	if !a.cfg.Guard.Caller(r).Reads {
+		return reply{}, &problem{kind: unauthorized}
 	}
 	handle, known := methods[method]
 	switch {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"mirrorfleet/producer/access"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/certs/certstest"
@@ -21,7 +22,7 @@ const readToken = "PLANTED-0123456789-read-token"
 // Whoever may have replays may read.
 func TestReadingNeedsTheToken(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *web.Config) { c.ReadToken = readToken })
+	b := setup(t, func(c *web.Config) { c.Guard = guard(t, readToken) })
 	for _, path := range []string{"/api/v1/rounds", "/api/v1/openapi.json", "/api/v1/limit", "/api/v1/problems/busy", "/api/v1/rounds/latest/evaluations"} {
 		for _, auth := range []string{"", "Bearer", "Bearer ", "Bearer " + readToken + "x", "Basic " + readToken} {
 			got := b.ask(t, http.MethodGet, path, "", "Authorization", auth)
@@ -45,6 +46,32 @@ func TestReadingNeedsTheToken(t *testing.T) {
 	}
 }
 
+// What a page of another site makes a browser send is refused with what to do, whatever is
+// asked; a name that is declared, and a right token, are not.
+func TestForeignPagesAreRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *web.Config) {
+		c.Guard = must.Get(access.New(access.Config{Orders: []access.Token{{Name: "ann", Secret: token}}, Hosts: []string{"fleet.example"}}))(t)
+	})
+	for _, c := range []struct {
+		method, path string
+		headers      []string
+		status       int
+		says         string
+	}{
+		{http.MethodGet, "/api/v1/rounds", []string{"Host", "evil.example:8440"}, 421, `foreign-host`},
+		{http.MethodGet, "/api/v1/none", []string{"Host", "evil.example:8440"}, 421, `\"evil.example:8440\"; it is known by its IP address, localhost, fleet.example`},
+		{http.MethodGet, "/api/v1/rounds", []string{"Host", "fleet.example:8440"}, 200, ""},
+		{http.MethodGet, "/api/v1/rounds", []string{"Host", "serve:8440", "Authorization", "Bearer " + token}, 200, ""},
+		{http.MethodPost, "/api/v1/schedule/pause", []string{"Sec-Fetch-Site", "cross-site", "Authorization", "Bearer " + token}, 403, "cross-origin"},
+		{http.MethodPost, "/api/v1/schedule/resume", []string{"Sec-Fetch-Site", "same-origin", "Authorization", "Bearer " + token}, 200, ""},
+	} {
+		if got := b.ask(t, c.method, c.path, "", c.headers...); got.status != c.status || !strings.Contains(got.body, c.says) {
+			t.Errorf("%s %s with %.40q: %d %s, want %d %s", c.method, c.path, c.headers, got.status, got.body, c.status, c.says)
+		}
+	}
+}
+
 // TestAValidatorReadsOverTLS with the read token from a file or a variable, checks the
 // certificate, and sends the token neither in the clear nor from a file for everybody.
 func TestAValidatorReadsOverTLS(t *testing.T) {
@@ -55,7 +82,7 @@ func TestAValidatorReadsOverTLS(t *testing.T) {
 	b := servers(t)
 	b.work(t)
 	server := b.serve(t, func(c *web.Config) {
-		c.ReadToken, c.TLS = readToken, must.Get(certs.Server(files, slog.New(slog.DiscardHandler)))(t)
+		c.Guard, c.TLS = guard(t, readToken), must.Get(certs.Server(files, slog.New(slog.DiscardHandler)))(t)
 	})
 	want := b.concluded(t, asOf)
 	url := "https://" + server.Addr()

@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"mirrorfleet/producer/access"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/web"
@@ -97,7 +98,7 @@ func setup(t *testing.T, changes ...func(*web.Config)) *bundle {
 func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
 	t.Helper()
 	cfg := web.Config{
-		Bus: b.bus, Limit: b.limiter.State, Replay: b.runner(t).Replay, Cancel: b.runner(t).FollowCancel, Name: "the-api", Token: token, Now: func() time.Time { return now },
+		Bus: b.bus, Limit: b.limiter.State, Replay: b.runner(t).Replay, Cancel: b.runner(t).FollowCancel, Name: "the-api", Guard: guard(t, ""), Now: func() time.Time { return now },
 		Buckets: func(ctx context.Context) ([]ratelimit.State, error) {
 			return ratelimit.Buckets(ctx, b.redis, time.Second)
 		},
@@ -110,6 +111,12 @@ func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
 	t.Cleanup(func() { must.Check(t, server.Close()) })
 	b.url = "http://" + server.Addr()
 	return server
+}
+
+// guard has the tests' token for orders, and a token for reading; "" lets anybody read.
+func guard(t *testing.T, read string) *access.Guard {
+	t.Helper()
+	return must.Get(access.New(access.Config{Orders: []access.Token{{Name: "ann", Secret: token}}, Read: read}))(t)
 }
 
 func (b *bundle) runner(t *testing.T) *round.Runner {

@@ -16,6 +16,7 @@ import (
 func TestServersStop(t *testing.T) {
 	t.Parallel()
 	cfg := web.Config{
+		Guard:   guard(t, ""),
 		Bus:     new(jobstream.Bus), // nobody asks for anything
 		Limit:   func(context.Context) (s ratelimit.State, err error) { return s, nil },
 		Buckets: func(context.Context) ([]ratelimit.State, error) { return nil, nil },

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"mirrorfleet/producer/access"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/jobstream"
@@ -38,11 +39,8 @@ type Config struct {
 	Cancel Canceller
 	// Name is the process's name, in orders to cancel that do not say who gives them.
 	Name string
-	// Token is required of a replay and of any other order; "" refuses all of them.
-	Token string
-	// ReadToken is required of every request that does not carry Token; "" lets anybody
-	// read.
-	ReadToken string
+	// Guard says who may read and who may order. Required.
+	Guard *access.Guard
 	// TLS is how the API is served; nil for plain HTTP.
 	TLS *tls.Config
 	// Timeout bounds one request. Default: 10 s.
@@ -60,9 +58,7 @@ type Config struct {
 // API is the handler. Close ends what it has begun.
 type API struct {
 	cfg     Config
-	mux     *http.ServeMux
-	token   digest
-	reading *digest       // nil lets anybody read
+	handler http.Handler
 	slots   chan struct{} // each request in work fills one
 	whole   chan struct{} // the single slot of requests for a whole round
 	replays *replays
@@ -76,8 +72,8 @@ const atWork = 8
 
 // New returns the API. Replays end with ctx, or by Close.
 func New(ctx context.Context, cfg Config) (*API, error) {
-	if cfg.Bus == nil || cfg.Limit == nil || cfg.Buckets == nil || cfg.Replay == nil || cfg.Cancel == nil {
-		return nil, errors.New("web: Bus, Limit, Buckets, Replay and Cancel are required")
+	if cfg.Bus == nil || cfg.Limit == nil || cfg.Buckets == nil || cfg.Replay == nil || cfg.Cancel == nil || cfg.Guard == nil {
+		return nil, errors.New("web: Bus, Limit, Buckets, Replay, Cancel and Guard are required")
 	}
 	cfg.Timeout, cfg.WholeTimeout = cmp.Or(cfg.Timeout, 10*time.Second), cmp.Or(cfg.WholeTimeout, 40*time.Second)
 	if cfg.Now == nil {
@@ -86,29 +82,22 @@ func New(ctx context.Context, cfg Config) (*API, error) {
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	a := &API{
 		cfg:     cfg,
-		mux:     http.NewServeMux(),
 		slots:   make(chan struct{}, atWork),
 		whole:   make(chan struct{}, 1),
 		replays: newReplays(ctx, cfg.Replay, cfg.Log),
 		cancels: newCancels(ctx, cfg.Cancel, cfg.Log),
 	}
-	a.cfg.Token, a.cfg.ReadToken = "", "" // their digests are all that is needed
-	if cfg.Token != "" {
-		a.token = digestOf(cfg.Token) // otherwise zero, which no text has
-	}
-	if cfg.ReadToken != "" {
-		reading := digestOf(cfg.ReadToken)
-		a.reading = &reading
-	}
+	mux := http.NewServeMux()
 	for path, methods := range a.routes() {
-		a.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, methods) })
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, methods) })
 	}
-	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, nil) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, nil) })
+	a.handler = cfg.Guard.Protect(mux, func(w http.ResponseWriter, r *http.Request, err error) { a.refusal(r, err).write(w, r) })
 	return a, nil
 }
 
 // ServeHTTP answers a request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
 // Close ends the replays under way and what follows orders, and waits for both.
 func (a *API) Close() {

@@ -151,6 +151,15 @@ var secretFiles = []string{
 	"nats-key", "nats-password-file", "nats-creds", "nats-nkey", "redis-key", "redis-password-file",
 }
 
+// NamedFile splits NAME=FILE. A file without a name may have a = behind its first slash.
+func NamedFile(entry string) (name, path string) {
+	name, path, named := strings.Cut(entry, "=")
+	if !named || strings.Contains(name, "/") {
+		return "", entry
+	}
+	return name, path
+}
+
 // Loose lists the secret files of a command that more users can read than need to, each
 // as a line that says how to correct it. A configuration that holds a password is one of
 // them. These are warnings: files that everybody can read have been refused before.
@@ -163,6 +172,10 @@ func Loose(c *cli.Command) []string {
 	}
 	for _, name := range secretFiles {
 		add(c.String(name))
+		for _, entry := range c.StringSlice(name) {
+			_, path := NamedFile(entry)
+			add(path)
+		}
 	}
 	path := c.String("config")
 	if path == "" {

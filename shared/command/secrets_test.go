@@ -131,19 +131,19 @@ func TestLooseFilesAreNamed(t *testing.T) {
 		must.Do(t, os.Chmod(path, mode))
 		return path
 	}
-	loose := file("loose", "SECRET", 0o640)
+	loose, named := file("loose", "SECRET", 0o640), file("named", "SECRET", 0o640)
 	closed := file("closed", "SECRET", 0o600)
 	ca := file("ca", "", 0o644)
 	for _, tt := range []struct {
 		config string
 		want   []string
 	}{
-		{"log-level: info", []string{loose}},
-		{"redis: redis://:SECRET@a/0", []string{loose, filepath.Join(dir, "config")}},
+		{"log-level: info", []string{named, loose}},
+		{"redis: redis://:SECRET@a/0", []string{named, loose, filepath.Join(dir, "config")}},
 	} {
 		config := file("config", tt.config, 0o640)
 		var got []string
-		flags := append(command.Servers(), &cli.StringFlag{Name: "log-level"})
+		flags := append(command.Servers(), &cli.StringFlag{Name: "log-level"}, &cli.StringSliceFlag{Name: "api-token-file"})
 		app := &cli.Command{Name: "app", Flags: flags, Action: func(_ context.Context, c *cli.Command) error {
 			got = command.Loose(c)
 			return nil
@@ -151,6 +151,7 @@ func TestLooseFilesAreNamed(t *testing.T) {
 		var text strings.Builder
 		code := command.Run(app, []string{
 			"app", "--nats-password-file", loose, "--redis-password-file", closed, "--nats-nkey", loose, "--nats-ca", ca, "--config", config,
+			"--api-token-file", closed, "--api-token-file", "ann=" + named,
 		}, &text)
 		var want []string
 		for _, path := range tt.want {

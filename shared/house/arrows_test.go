@@ -158,10 +158,11 @@ var arrows = []arrow{
 		"producer/steering", "what an operator orders is written where producers follow it, and refused by how rounds stand",
 		[]string{"producer/round", "producer/view", "shared/job", "shared/jobstream"},
 	},
+	{"producer/access", "who may do what knows nobody", nil},
 	{
 		"producer/web", "the API says the same answers, reads what a what-if asks, starts replays and gives orders; its tests' help reads its description",
 		[]string{
-			"producer/outcome", "producer/round", "producer/steering", "producer/view", "producer/web", "shared/bounded", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
+			"producer/access", "producer/outcome", "producer/round", "producer/steering", "producer/view", "producer/web", "shared/bounded", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
 			"shared/problems", "shared/ratelimit", "shared/scoring/whatif", "shared/telemetry",
 		},
 	},
@@ -202,7 +203,7 @@ var arrows = []arrow{
 		},
 	},
 	{"producer", "a command wires its own and what is shared, but no simulator", []string{
-		"producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/outcome", "producer/page",
+		"producer/access", "producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/outcome", "producer/page",
 		"producer/preview", "producer/round", "producer/schedule", "producer/session", "producer/steering", "producer/view", "producer/warmup",
 		"producer/web", "shared/bounded", "shared/certs", "shared/command", "shared/fleet", "shared/gitdiff", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
 		"shared/openissues", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/terminal",

@@ -1,6 +1,7 @@
 package nettest
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"strings"
@@ -33,6 +34,7 @@ func Ask(tb testing.TB, method, url, body string, headers ...string) Answer {
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
+	request.Host = cmp.Or(request.Header.Get("Host"), request.Host) // a client sends no Host of the header
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	must.Do(tb, err)

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/producer/access"
+	"mirrorfleet/producer/session"
+	"mirrorfleet/producer/web"
+	"mirrorfleet/shared/certs"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/listen"
+	"mirrorfleet/shared/plural"
+	"mirrorfleet/shared/secret"
+)
+
+const groupAPI = "The API"
+
+// apiFlags are for producers that answer over HTTP.
+func apiFlags() []cli.Flag {
+	file := func(name, usage string) cli.Flag {
+		return &cli.StringFlag{
+			Name:      name,
+			Category:  groupAPI,
+			Sources:   command.Env(name),
+			TakesFile: true,
+			Usage:     usage,
+		}
+	}
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name:      "api",
+			Category:  groupAPI,
+			Sources:   command.Env("api"),
+			Usage:     "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none; beyond this machine it needs TLS and a read token",
+			Validator: command.Address,
+		},
+		&cli.StringSliceFlag{
+			Name:      "api-token-file",
+			Category:  groupAPI,
+			Sources:   command.Env("api-token-file"),
+			TakesFile: true,
+			Usage: "`NAME=FILE` with a token that orders over the API require, and the name by which the log tells who gave one; " +
+				"may be given several times; FILE alone has the name api; without any the API takes no orders",
+		},
+		file("api-read-token-file", "`FILE` with the token that reading requires; without it anybody who reaches the address can read"),
+		&cli.StringSliceFlag{
+			Name:     "api-hosts",
+			Category: groupAPI,
+			Sources:  command.Env("api-hosts"),
+			Usage: "`NAMES`, separated by commas, under which clients without a token, such as browsers, may address the API, " +
+				"besides localhost, IP addresses and the name of --api",
+		},
+		file("api-cert", "`FILE` with the API's certificate; it is read again for each connection"),
+		file("api-key", "`FILE` with the key of --api-cert"),
+	}
+}
+
+// api is what the flags say of the API.
+type api struct {
+	addr string // "" for no API
+	// access has the tokens, and the names under which the API is known.
+	access access.Config
+	files  certs.Files
+}
+
+// readAPI reads the API's flags and tokens. An address that other machines can reach
+// is refused without TLS or without a read token: a default must not publish scores.
+func readAPI(c *cli.Command) (a api, err error) {
+	a = api{addr: c.String("api"), files: certs.Files{Setting: "--api", Cert: c.String("api-cert"), Key: c.String("api-key")}}
+	if a.addr == "" {
+		for _, name := range []string{"api-token-file", "api-read-token-file", "api-hosts", "api-cert", "api-key"} {
+			if c.String(name) != "" || len(nonEmpty(c.StringSlice(name))) > 0 {
+				return a, command.Usage("--%s needs --api: give the address, or leave it out", name)
+			}
+		}
+		return a, nil
+	}
+	if a.access, err = readAccess(c); err != nil {
+		return a, err
+	}
+	a.access.Secure = a.files.Given()
+	if !listen.Loopback(a.addr) && (!a.files.Given() || a.access.Read == "") {
+		return a, command.Usage("--api %s can be reached from other machines: give --api-cert and --api-key for TLS, and --api-read-token-file; "+
+			"or a loopback address such as 127.0.0.1:8440", a.addr)
+	}
+	return a, nil
+}
+
+// nameless is the name of a token whose file was given without one.
+const nameless = "api"
+
+// readAccess reads who may do what, and under which names the API is known: the name in
+// --api is one of them.
+func readAccess(c *cli.Command) (cfg access.Config, err error) {
+	for _, entry := range nonEmpty(c.StringSlice("api-token-file")) {
+		name, path := command.NamedFile(entry)
+		token, err := readToken("api-token-file", path)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Orders = append(cfg.Orders, access.Token{Name: cmp.Or(name, nameless), Secret: token})
+	}
+	if err := access.CheckTokens(cfg.Orders); err != nil {
+		return cfg, command.Usage("--api-token-file: %w", err)
+	}
+	if path := c.String("api-read-token-file"); path != "" {
+		if cfg.Read, err = readToken("api-read-token-file", path); err != nil {
+			return cfg, err
+		}
+	}
+	cfg.Hosts = nonEmpty(c.StringSlice("api-hosts"))
+	if err := access.CheckHosts(cfg.Hosts); err != nil {
+		return cfg, command.Usage("--api-hosts: %w", err)
+	}
+	host, _, _ := net.SplitHostPort(c.String("api")) // the flag has checked it
+	if _, err := netip.ParseAddr(host); err != nil && host != "" {
+		cfg.Hosts = append(cfg.Hosts, host)
+	}
+	return cfg, nil
+}
+
+// startAPI serves the API on --api until the closer is called; without an address it
+// serves nothing. What is ordered over the API ends with its context, and the closer waits
+// for it.
+func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, orders session.Orders, log *slog.Logger) (func() error, error) {
+	a, err := readAPI(c)
+	if err != nil {
+		return nil, err
+	}
+	if a.addr == "" {
+		return func() error { return nil }, nil
+	}
+	guard, err := access.New(a.access)
+	if err != nil {
+		return nil, command.Usage("--api: %w", err)
+	}
+	cfg := web.Config{
+		Bus:     f.Bus,
+		Limit:   f.Limiter.State,
+		Buckets: f.Buckets,
+		Replay:  orders.Replay,
+		Cancel:  orders.Cancel,
+		Name:    orders.Name,
+		Guard:   guard,
+		Log:     log,
+	}
+	if a.files.Given() {
+		if cfg.TLS, err = certs.Server(a.files, log); err != nil {
+			return nil, command.UsageError{Err: err}
+		}
+	}
+	server, err := web.Listen(ctx, a.addr, cfg)
+	if err != nil {
+		return nil, command.Usage("--api: %w", err)
+	}
+	log.InfoContext(ctx, "serving the API", "address", server.Addr(), "orders", guard.TakesOrders(), "tls", cfg.TLS != nil,
+		"read_token", a.access.Read != "")
+	return server.Close, nil
+}
+
+// The length of a token, in characters. 16 random characters cannot be guessed over
+// HTTP. The maximum keeps a file that was named by mistake from being sent as a header.
+const minToken, maxToken = 16, 4096
+
+// readToken reads the token from a file that a flag names. The errors do not contain the
+// token. Printable ASCII without spaces is what an HTTP header carries unchanged.
+func readToken(flag, path string) (string, error) {
+	data, err := secret.Read(path, 4*maxToken)
+	if err != nil {
+		return "", command.Usage("--%s: %w", flag, err)
+	}
+	token := strings.TrimSpace(string(data))
+	plain := !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
+	if len(token) < minToken || len(data) > maxToken || !plain {
+		return "", command.Usage("--%s %s: the file has %s, want one line of %d to %d ASCII characters without spaces "+
+			"(openssl rand -hex 32 makes one)", flag, path, plural.Of(len(token), "character"), minToken, maxToken)
+	}
+	return token, nil
+}
