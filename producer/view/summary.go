@@ -50,6 +50,11 @@ type Summary struct {
 	UnknownIdentities  int `json:"unknown_identities"`
 	StandIns           int `json:"stand_ins"`
 	MaintainersMissing int `json:"maintainers_missing"`
+	// Requests counts the requests to the mirror: the jobs' alone while there is no outcome,
+	// then the producer's own too. FromCache counts the pull requests whose scores came from
+	// the score cache, by the last outcome.
+	Requests  int `json:"requests"`
+	FromCache int `json:"from_cache"`
 	// ConcludedAt and Seconds are of the first outcome: when it was stored, and
 	// how long after the plan.
 	ConcludedAt *time.Time `json:"concluded_at,omitempty"`
@@ -119,7 +124,9 @@ func (s *Summary) count(ctx context.Context, bus *jobstream.Bus, m job.Manifest)
 	s.Done = 0
 	s.Failed = 0
 	s.Degraded = 0
+	requests := 0
 	for i := range records {
+		requests += records[i].Requests
 		switch r := &records[i]; {
 		case r.Phase == job.Failed:
 			s.Failed++
@@ -131,6 +138,9 @@ func (s *Summary) count(ctx context.Context, bus *jobstream.Bus, m job.Manifest)
 		}
 	}
 	s.Outstanding = s.Planned - s.Done - s.Failed
+	if s.Revision == 0 { // an outcome counts the producer's own too
+		s.Requests = requests
+	}
 	return nil
 }
 
@@ -154,6 +164,8 @@ func (s *standing) conclude(ctx context.Context, bus *jobstream.Bus) error {
 	s.UnknownIdentities = len(head.UnknownIdentities)
 	s.StandIns = len(head.StandIns)
 	s.MaintainersMissing = len(head.FailedLookUps)
+	s.Requests = head.Requests
+	s.FromCache = head.Cached
 	if s.ConcludedAt = &at; !s.PlannedAt.IsZero() {
 		seconds := max(0, at.Sub(s.PlannedAt).Seconds()) // two machines' clocks may differ
 		s.Seconds = &seconds

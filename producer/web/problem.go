@@ -101,6 +101,31 @@ func Problems() []string {
 
 func (k kind) uri() string { return base + "/problems/" + string(k) }
 
+// Problem is what is wrong with a request, as a page for a person says it.
+type Problem struct {
+	Status int
+	Title  string
+	Detail string // "" for nothing more
+	Todo   string // what the reader can do
+}
+
+func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
+
+// ProblemOf is what the API would answer to an error.
+func ProblemOf(ctx context.Context, err error) Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return *p
+	}
+	p := problemOf(ctx, err)
+	m := meanings[p.kind]
+	return Problem{
+		Status: m.status,
+		Title:  m.title,
+		Detail: p.detail,
+		Todo:   m.todo,
+	}
+}
+
 // problem is why a request is refused.
 type problem struct {
 	kind   kind

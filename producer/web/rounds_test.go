@@ -94,7 +94,7 @@ func TestARoundIsTold(t *testing.T) {
 	page.Rounds[1].ConcludedAt, page.Rounds[1].Seconds = nil, nil
 	listed := []view.Summary{
 		{Round: open.Round, AsOf: asOf, PlannedAt: open.PlannedAt.UTC(), State: view.Stopped, Planned: 2, Outstanding: 2},
-		{Round: result.Round, AsOf: asOf, PlannedAt: page.Rounds[1].PlannedAt, State: view.Concluded, Revision: 1, Complete: true, Planned: 2, Done: 2, Due: &now},
+		{Round: result.Round, AsOf: asOf, PlannedAt: page.Rounds[1].PlannedAt, State: view.Concluded, Revision: 1, Complete: true, Planned: 2, Done: 2, Requests: 1, Due: &now},
 	}
 	if diff := cmp.Diff(listed, page.Rounds); diff != "" {
 		t.Errorf("rounds (-want +got):\n%s", diff)

@@ -167,6 +167,13 @@ var arrows = []arrow{
 		},
 	},
 	{
+		"producer/dashboard", "the pages show what the API answers, give the same orders, and say what is wrong in the API's words",
+		[]string{
+			"producer/access", "producer/audit", "producer/doctor", "producer/estimate", "producer/outcome", "producer/round", "producer/steering", "producer/view",
+			"producer/web", "shared/job", "shared/jobstream", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/telemetry",
+		},
+	},
+	{
 		"producer/doctor", "it looks at every server and file through the adapters that use them",
 		[]string{"shared/certs", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural", "shared/ratelimit", "shared/secret"},
 	},
@@ -203,7 +210,8 @@ var arrows = []arrow{
 		},
 	},
 	{"producer", "a command wires its own and what is shared, but no simulator", []string{
-		"producer/access", "producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/outcome", "producer/page",
+		"producer/access", "producer/backup", "producer/dashboard", "producer/doctor", "producer/estimate", "producer/export", "producer/miners",
+		"producer/outcome", "producer/page",
 		"producer/preview", "producer/round", "producer/schedule", "producer/session", "producer/steering", "producer/view", "producer/warmup",
 		"producer/web", "shared/bounded", "shared/certs", "shared/command", "shared/fleet", "shared/gitdiff", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
 		"shared/openissues", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/terminal",

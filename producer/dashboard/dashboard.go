@@ -1,0 +1,171 @@
+package dashboard
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/klauspost/compress/gzhttp"
+
+	"mirrorfleet/producer/access"
+	"mirrorfleet/producer/web"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/telemetry"
+)
+
+// Config is what the pages are made of. The dashboard closes nothing of it.
+type Config struct {
+	// Bus is required.
+	Bus *jobstream.Bus
+	// Guard says who may read and who may order. Required.
+	Guard *access.Guard
+	// Buckets reads the buckets of all egresses. Required.
+	Buckets func(context.Context) ([]ratelimit.State, error)
+	// Timeout bounds the making of one page. Default: 10 s.
+	Timeout time.Duration
+	// Now is the clock for ages, and for deciding whether a producer is alive. Default:
+	// time.Now.
+	Now func() time.Time
+	// Log gets what cannot be read. Default: slog.Default().
+	Log *slog.Logger
+}
+
+func (cfg Config) withDefaults() Config {
+	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
+	cfg.Log = cmp.Or(cfg.Log, slog.Default())
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return cfg
+}
+
+// Dashboard is the handler of the pages. Close ends what it has begun.
+type Dashboard struct {
+	cfg       Config
+	handler   http.Handler
+	templates templates
+	assets    assets
+	outcomes  *outcomes
+	slots     chan struct{} // each page in work fills one
+}
+
+// atWork is how many pages are made at the same time; others wait. The outcome of a large
+// round takes megabytes, and the process has a round to run.
+const atWork = 4
+
+// New returns the dashboard.
+func New(cfg Config) (*Dashboard, error) {
+	if cfg.Bus == nil || cfg.Guard == nil || cfg.Buckets == nil {
+		return nil, errors.New("dashboard: Bus, Guard and Buckets are required")
+	}
+	d := &Dashboard{
+		cfg:      cfg.withDefaults(),
+		assets:   readAssets(),
+		outcomes: newOutcomes(),
+		slots:    make(chan struct{}, atWork),
+	}
+	var err error
+	if d.templates, err = readTemplates(d.assets); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	for pattern, make := range d.pages() {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { d.serve(w, r, make) })
+	}
+	mux.Handle("GET /assets/{version}/{name}", d.assets)
+	mux.HandleFunc("POST "+signInPath, d.give)
+	mux.HandleFunc("POST /sign-out", d.leave)
+	// What changes is sent as it is: its size tells nothing, and the pages hold no secret.
+	compress, err := gzhttp.NewWrapper()
+	if err != nil {
+		return nil, fmt.Errorf("dashboard: %w", err)
+	}
+	d.handler = d.cfg.Guard.Protect(secured(compress(mux)), d.refuse)
+	return d, nil
+}
+
+// ServeHTTP answers a request.
+func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(w, r) }
+
+// maker makes a page, or says why there is none.
+type maker func(*http.Request) (page, error)
+
+// pages are the dashboard's addresses. They are stable: people keep them and pass them on.
+func (d *Dashboard) pages() map[string]maker {
+	return map[string]maker{
+		"GET /{$}":          d.rounds,
+		"GET " + signInPath: d.signIn,
+		"/":                 d.nothing,
+	}
+}
+
+// policy lets a page load only what the producer itself serves, and be shown in no frame.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// secured sets the headers that every answer has.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer") // addresses name rounds and miners
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// errSlow ends a page whose time is over.
+var errSlow = errors.New("the page took too long")
+
+// serve makes a page within its time, and answers with it or with what is wrong.
+func (d *Dashboard) serve(w http.ResponseWriter, r *http.Request, make maker) {
+	ctx, cancel := context.WithTimeoutCause(r.Context(), d.cfg.Timeout, errSlow)
+	defer cancel()
+	r = r.WithContext(ctx)
+	p, err := d.inTurn(r, make)
+	if err != nil {
+		p = d.failure(r, err)
+	}
+	d.write(w, r, p)
+}
+
+// inTurn checks that the caller may read, waits for a slot and makes the page.
+func (d *Dashboard) inTurn(r *http.Request, make maker) (page, error) {
+	if caller := d.cfg.Guard.Caller(r); !caller.Reads && r.URL.Path != signInPath {
+		return page{}, errSignIn
+	}
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
+		return d.guarded(r.Context(), r, make)
+	case <-r.Context().Done():
+		return page{}, r.Context().Err()
+	}
+}
+
+// guarded turns a panic into an error, and logs it with its stack.
+func (d *Dashboard) guarded(ctx context.Context, r *http.Request, make maker) (_ page, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			d.cfg.Log.ErrorContext(ctx, "a page of the dashboard panicked", "path", r.URL.Path,
+				"panic", telemetry.Scrub(fmt.Sprint(cause)), "stack", string(debug.Stack()))
+			err = errPanicked
+		}
+	}()
+	return make(r)
+}
+
+var errPanicked = errors.New("a page panicked")
+
+// nothing is the page of an address that has none.
+func (d *Dashboard) nothing(*http.Request) (page, error) {
+	return page{}, &web.Problem{Status: http.StatusNotFound, Title: "There is nothing at this address", Todo: "Begin with the rounds."}
+}

@@ -1,0 +1,57 @@
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"mirrorfleet/producer/access"
+	"mirrorfleet/producer/web"
+)
+
+// errSignIn says that reading needs a token, and that the caller has none.
+var errSignIn = errors.New("reading needs a token")
+
+// failure is the page of an error. What only the operator can correct is logged, once, and
+// not shown, because it may reveal addresses and names of the installation.
+func (d *Dashboard) failure(r *http.Request, err error) page {
+	if errors.Is(err, errSignIn) {
+		p := d.signInPage(r, "")
+		p.Status = http.StatusUnauthorized
+		return p
+	}
+	problem := d.problemOf(r, err)
+	if problem.Status >= http.StatusInternalServerError && !errors.Is(err, errPanicked) && !errors.Is(r.Context().Err(), context.Canceled) {
+		d.cfg.Log.WarnContext(r.Context(), "a page of the dashboard could not be made", "path", r.URL.Path, "status", problem.Status, "error", err)
+	}
+	return page{
+		Status:   problem.Status,
+		Template: "failure",
+		Title:    problem.Title,
+		Body:     problem,
+	}
+}
+
+func (d *Dashboard) problemOf(r *http.Request, err error) web.Problem {
+	switch {
+	case errors.Is(err, access.ErrForeignHost):
+		return web.Problem{
+			Status: http.StatusMisdirectedRequest,
+			Title:  "This is not the name of the producer",
+			Detail: err.Error(),
+			Todo:   "Use the address that the producer has logged, or name the host in --api-hosts.",
+		}
+	case errors.Is(err, access.ErrCrossOrigin):
+		return web.Problem{
+			Status: http.StatusForbidden,
+			Title:  "Another site has sent this request",
+			Todo:   "If it was you, open the page here and give the order again.",
+		}
+	}
+	return web.ProblemOf(r.Context(), err)
+}
+
+// refuse answers a request that never reaches a page.
+func (d *Dashboard) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	secured(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.write(w, r, d.failure(r, err)) })).ServeHTTP(w, r)
+}
