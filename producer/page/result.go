@@ -11,7 +11,6 @@ import (
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/plural"
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/terminal"
 )
@@ -66,74 +65,19 @@ func minersTable(r outcome.Result) terminal.Table {
 		{Title: "UID"}, {Title: "GITHUB ID"}, {Title: "MERGED"}, {Title: "OPEN"}, {Title: "CLOSED"}, {Title: "CRED"}, {Title: "SCORE"},
 		{Title: "ISSUES"}, {Title: "REWARD"}, {Title: "NOTE", Text: true, Below: true},
 	}}
-	// The outcome keeps these in lists of their own; uid is the key of all of them.
-	rewards := map[int]float64{}
-	for _, reward := range r.Outcome.Rewards {
-		rewards[reward.UID] = reward.Reward
-	}
-	lacking := map[int][]job.Missing{}
-	for _, d := range r.Degraded {
-		lacking[d.UID] = d.Missing
-	}
-	unknown := map[int]*outcome.UnknownIdentity{}
-	for i := range r.UnknownIdentities {
-		unknown[r.UnknownIdentities[i].UID] = &r.UnknownIdentities[i]
-	}
-	for i := range r.Outcome.Miners {
-		m := &r.Outcome.Miners[i]
-		reward := fmt.Sprintf("%.6f", rewards[m.UID])
-		if m.Failed != "" {
-			table.Add(strconv.Itoa(m.UID), "", "", "", "", "", "", "", reward, string(m.Failed))
+	for _, m := range view.MinerLines(&r) {
+		reward := fmt.Sprintf("%.6f", m.Reward)
+		if m.Failed != input.NoFailure {
+			table.Add(strconv.Itoa(m.UID), "", "", "", "", "", "", "", reward, m.Note)
 			continue
 		}
-		table.Add(strconv.Itoa(m.UID), m.GitHubID, strconv.Itoa(m.TotalMergedPRs), strconv.Itoa(m.TotalOpenPRs),
-			strconv.Itoa(m.TotalClosedPRs), two(m.Credibility), fmt.Sprintf("%.4f", m.TotalScore), two(m.IssueDiscoveryScore), reward,
-			identityNote(m, unknown[m.UID], note(m, lacking[m.UID])))
+		table.Add(strconv.Itoa(m.UID), m.GitHubID, strconv.Itoa(m.Merged), strconv.Itoa(m.Open), strconv.Itoa(m.Closed),
+			two(m.Credibility), fmt.Sprintf("%.4f", m.Score), two(m.Issues), reward, m.Note)
 	}
 	for _, row := range table.Rows {
 		row[len(row)-1].Colour = terminal.Warn
 	}
 	return table
-}
-
-// note is the most important thing to know of a miner beside its scores: what stands in,
-// what is missing, or the rule that makes its score zero.
-func note(m *scoring.MinerOutcome, missing []job.Missing) string {
-	switch {
-	case m.FromStored:
-		return "from its stored evaluation"
-	case m.FetchFailed:
-		return "its pull requests could not be listed"
-	case len(missing) > 0:
-		return lacks(missing)
-	case m.IssuesFailed:
-		return "its issues could not be listed"
-	case m.IssuesIncomplete:
-		return "its issues are incomplete"
-	}
-	return view.ZeroNote(m)
-}
-
-// identityNote adds to a note that the miner's identity is unknown. If no identity was kept
-// from before, the mirror was not asked at all, and the note could only repeat that.
-func identityNote(m *scoring.MinerOutcome, unknown *outcome.UnknownIdentity, rest string) string {
-	const text = "its identity is unknown"
-	switch {
-	case unknown == nil:
-		return rest
-	case rest == "" || unknown.KeptAt.IsZero() && !m.FromStored:
-		return text
-	}
-	return text + "; " + rest
-}
-
-// lacks names the first thing that a degraded miner lacks, and counts the others.
-func lacks(missing []job.Missing) string {
-	things := make([]string, len(missing))
-	for i := range missing {
-		things[i] = missing[i].What
-	}
-	return "lacks " + plural.Some(things, 1)
 }
 
 // printJobs prints the counts of the jobs, then each thing that an operator may have to act
@@ -173,7 +117,7 @@ func printJobs(w io.Writer, r outcome.Result) error {
 	}
 	for _, d := range r.Degraded {
 		p.painted(terminal.Warn, func() {
-			p.textf(0, "degraded: miner %d %s (%s): %s", d.UID, lacks(d.Missing), d.Missing[0].Cause, d.Missing[0].Error)
+			p.textf(0, "degraded: miner %d %s (%s): %s", d.UID, view.Lacks(d.Missing), d.Missing[0].Cause, d.Missing[0].Error)
 		})
 	}
 	for _, unknown := range r.UnknownIdentities {
