@@ -65,6 +65,13 @@ func (m *Meter) Read(r Reading, now time.Time) {
 	m.samples = slices.Delete(m.samples, 0, first)
 }
 
+// Clone is the meter as it is now, for a reader beside whoever reads into it.
+func (m *Meter) Clone() *Meter {
+	c := *m
+	c.samples = slices.Clone(m.samples)
+	return &c
+}
+
 // Granted is how many permits were granted since the meter began.
 func (m *Meter) Granted() int64 { return m.now().granted - m.base }
 

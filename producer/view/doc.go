@@ -4,6 +4,8 @@
 // and an egress's bucket. The commands print it and the API serves it, so that both say the
 // same. producer/web/openapi.json describes it.
 //
+// A [Hub] follows rounds that run for many viewers at once, and looks at each round once.
+//
 // Guarantees: it only reads. What it says of a revision of an outcome never changes; what it
 // says of a round's state is as new as the read. It knows no command and no page.
 //

@@ -11,8 +11,9 @@ import (
 
 // Event is one change of a round that is followed.
 type Event struct {
-	// ID is the sequence in the stream of records up to which the changes are told. Events
-	// that were seen together have one ID.
+	// ID is a sequence in the stream of records. Whoever has this event and those before it
+	// has all changes up to that sequence. IDs do not fall, and events of what no record has
+	// share one with the event before them.
 	ID uint64 `json:"id"`
 	// At is when the change was seen, by the follower's clock.
 	At time.Time `json:"at"`

@@ -12,7 +12,6 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/ratelimit"
 )
 
 // How often a round is looked at that another process runs: its records, and the rest, which
@@ -34,15 +33,16 @@ type Follow struct {
 	// Watch is for the display of the round.
 	Watch *Watch
 
-	at      uint64 // the sequence up to which the records are known
-	records map[int]job.Record
+	toldAt  uint64 // the sequence up to which the records are told
+	records map[int]jobstream.Changed
 	retries map[int]time.Time // when a queued job is due again
 	roll    jobstream.Roll
 	paused  *job.RoundStop // the pause of a round; nil for none
 	told    map[int]MinerNow
 	counted RoundProgress
 
-	mu      sync.Mutex // guards bus, roll and what follows against the display, which reads them
+	mu      sync.Mutex // guards bus, roll and what follows against displays, which read them
+	at      uint64     // the sequence up to which the records are known
 	granted int64      // by the last signs
 	since   time.Time  // when they said so
 	shown   int64
@@ -75,7 +75,7 @@ func following(m job.Manifest, now time.Time) *Follow {
 	return &Follow{
 		manifest: m,
 		follower: round.NewFollower(m),
-		records:  map[int]job.Record{},
+		records:  map[int]jobstream.Changed{},
 		retries:  map[int]time.Time{},
 		told:     map[int]MinerNow{},
 		alive:    now,
@@ -136,7 +136,7 @@ func (f *Follow) End(ctx context.Context, bus *jobstream.Bus, tell func(Event) e
 	if err != nil {
 		return Summary{}, fmt.Errorf("round %s: %w", f.manifest.Round, err)
 	}
-	return stands.Summary, tell(f.event(now, Event{Type: EventEnd, End: &stands.Summary}))
+	return stands.Summary, tell(f.event(f.at, now, Event{Type: EventEnd, End: &stands.Summary}))
 }
 
 // standing is what is wrong with NATS, if anything is.
@@ -176,8 +176,13 @@ func (f *Follow) readRecords(ctx context.Context, now time.Time) error {
 }
 
 // take takes records that have changed, up to a sequence.
-func (f *Follow) take(changed []job.Record, at uint64, now time.Time) {
+func (f *Follow) take(changed []jobstream.Changed, at uint64, now time.Time) {
+	f.mu.Lock()
 	f.at = at
+	f.mu.Unlock()
+	if at < f.toldAt { // the stream was set back, and all of it is read again
+		f.toldAt = 0
+	}
 	for _, c := range changed {
 		if c.Phase == job.Running {
 			f.alive = now
@@ -186,8 +191,15 @@ func (f *Follow) take(changed []job.Record, at uint64, now time.Time) {
 			f.retries[c.UID] = now.Add(c.Failure.Delay)
 		}
 		f.records[c.UID] = c
-		f.follower.Take(c, now)
+		f.follower.Take(c.Record, now)
 	}
+}
+
+// reached is the sequence up to which the records are known.
+func (f *Follow) reached() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.at
 }
 
 // readRest takes the workers' signs of life, and the pause of a round. Orders that cannot be
@@ -219,7 +231,10 @@ func (f *Follow) readSigns(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// tell tells what has changed since it was told last, and shows it on the watch.
+// tell tells what has changed since it was told last, and shows it on the watch. Whoever has
+// some events of a look has all changes up to the ID of the last of them, so they come in this
+// order: what jobs now wait for, which no record has; the jobs by the sequence of their
+// records; the counts.
 func (f *Follow) tell(now time.Time, tell func(Event) error) error {
 	miners := make([]MinerNow, 0, len(f.records))
 	for _, j := range f.manifest.Jobs() {
@@ -229,25 +244,37 @@ func (f *Follow) tell(now time.Time, tell func(Event) error) error {
 	f.Watch.Update(p)
 	f.Watch.See(f.sight(now))
 	f.Watch.Show(miners)
+	var events []Event
 	for _, m := range miners {
-		if f.told[m.UID] == m || m.Phase == job.Planned && m.Attempt == 0 && f.told[m.UID] == (MinerNow{}) {
+		if f.told[m.UID] == m || f.untouched(m) {
 			continue
 		}
 		f.told[m.UID] = m
-		if err := tell(f.event(now, Event{Type: EventMiner, Miner: &m})); err != nil {
-			return err
-		}
+		events = append(events, f.event(max(f.toldAt, f.records[m.UID].Sequence), now, Event{Type: EventMiner, Miner: &m}))
 	}
+	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(a.ID, b.ID) })
 	if counts := ProgressOf(p); counts != f.counted {
 		f.counted = counts
-		return tell(f.event(now, Event{Type: EventProgress, Progress: &counts}))
+		events = append(events, f.event(f.at, now, Event{Type: EventProgress, Progress: &counts}))
+	}
+	f.toldAt = f.at
+	for _, e := range events {
+		if err := tell(e); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
+// untouched says of a miner of whom nothing is told yet that there is nothing to tell: its job
+// is in the queue as it was planned.
+func (f *Follow) untouched(m MinerNow) bool {
+	return f.told[m.UID] == MinerNow{} && m.Phase == job.Planned && m.Attempt == 0 && f.records[m.UID].Replay == 0
+}
+
 // event is an event of what was seen at an instant.
-func (f *Follow) event(now time.Time, e Event) Event {
-	e.ID = f.at
+func (f *Follow) event(id uint64, now time.Time, e Event) Event {
+	e.ID = id
 	e.At = now.UTC()
 	return e
 }
@@ -265,7 +292,7 @@ func (f *Follow) miner(uid int) MinerNow {
 			sign = w
 		}
 	}
-	return minerNow(&r, f.retries[uid], sign, f.roll.Now)
+	return minerNow(&r.Record, f.retries[uid], sign, f.roll.Now)
 }
 
 // sight is a pause, or whether any worker shows itself: while the round is paused no worker
@@ -287,72 +314,6 @@ func (f *Follow) workers(now time.Time) round.Workers {
 		}
 	}
 	return w
-}
-
-// limit is the buckets of all egresses together, as their workers last saw them: the rates add
-// up, and a pause is shown when every egress has one. The error is why Redis grants nothing, if
-// no worker sees it grant anything.
-func (f *Follow) limit(context.Context) (ratelimit.State, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	last, pace, told := f.egresses()
-	s := ratelimit.State{Known: len(last) > 0, CoolDown: time.Duration(1<<63 - 1), Hold: time.Duration(1<<63 - 1)}
-	trouble, flows := "", false
-	for _, w := range last {
-		l, age := w.Limit, f.roll.Now.Sub(w.Stored)
-		s.Granted += l.Granted
-		s.Rate += l.Rate
-		s.Limit += l.Limit
-		s.Window = max(s.Window, l.Window)
-		s.CoolDown = min(s.CoolDown, max(0, l.CoolDown-age))
-		s.Hold = min(s.Hold, max(0, l.Hold-age))
-		trouble = cmp.Or(l.Trouble, trouble)
-		flows = flows || l.Trouble == ""
-	}
-	if !s.Known {
-		return ratelimit.State{}, nil
-	}
-	s.Granted = f.between(s.Granted, pace, told)
-	if trouble != "" && !flows {
-		return s, errors.New(trouble) //nolint:err113 // a worker's own words
-	}
-	return s, nil
-}
-
-// egresses are the last sign of each egress, how many permits a second all workers had, and how
-// long ago the last of the signs was.
-func (f *Follow) egresses() (last map[string]*jobstream.Present, pace float64, told time.Duration) {
-	last = map[string]*jobstream.Present{}
-	told = job.WorkerSilent
-	for i := range f.roll.Workers {
-		w := &f.roll.Workers[i]
-		if _, silent := w.Silence(w.Stored, f.roll.Now); silent || w.Left != "" || !w.Limit.Known && w.Limit.Trouble == "" {
-			continue
-		}
-		if w.Of > 0 {
-			pace += float64(w.Permits) / w.Of.Seconds()
-		}
-		if former := last[w.Egress]; former == nil || w.Stored.After(former.Stored) {
-			last[w.Egress] = w
-		}
-		told = min(told, max(0, f.roll.Now.Sub(w.Stored)))
-	}
-	return last, pace, told
-}
-
-// between is the count of permits at this moment. Signs bring it every few seconds in leaps; in
-// between it goes on at the workers' pace, so that the share of the last seconds is not that
-// of a leap. It goes on from the sign, which may be some seconds old when it is read first:
-// counted from the look, the first seconds would have more than the limit.
-func (f *Follow) between(granted int64, pace float64, told time.Duration) int64 {
-	if granted != f.granted {
-		if granted < f.granted { // a bucket began anew
-			f.shown = 0
-		}
-		f.granted, f.since = granted, time.Now().Add(-told)
-	}
-	f.shown = max(f.shown, granted+int64(pace*min(time.Since(f.since), job.WorkerSignEvery).Seconds()))
-	return f.shown
 }
 
 // Interesting orders miners for a display: first those that run, by what holds them up, then

@@ -43,12 +43,21 @@ func (f *Follow) events(t *testing.T, now time.Time) (told []Event) {
 	return told
 }
 
+// changes are records that have changed, one after the other, up to a sequence.
+func changes(at uint64, records ...job.Record) (changed []jobstream.Changed) {
+	for i, r := range records {
+		changed = append(changed, jobstream.Changed{Record: r, Sequence: at - uint64(len(records)-1-i)})
+	}
+	return changed
+}
+
 func claimed(uid, attempt int) job.Record {
 	return job.Record{Round: "r1", UID: uid, Phase: job.Running, Deliveries: attempt, Claim: &job.Claim{Worker: "w1"}}
 }
 
 // Each look tells what has changed since the last one, and nothing else: the miners whose
-// jobs have changed, in the order of the round, and then the counts.
+// jobs have changed, in the order of the changes, and then the counts. Each event has the
+// sequence up to which whoever has it has all changes.
 func TestALookTellsWhatHasChanged(t *testing.T) {
 	t.Parallel()
 	f := followedRound()
@@ -74,27 +83,31 @@ func TestALookTellsWhatHasChanged(t *testing.T) {
 		{"planned", []job.Record{job.Plan("r1", 1, ""), job.Plan("r1", 2, ""), job.Plan("r1", 3, "")}, 3, []Event{counts(3, RoundProgress{Queued: 3})}},
 		{"nothing", nil, 3, nil},
 		{"two are taken", []job.Record{claimed(2, 1), claimed(1, 1)}, 5, []Event{
+			miner(4, MinerNow{UID: 2, Phase: job.Running, Attempt: 1, Worker: "w1"}),
 			miner(5, MinerNow{UID: 1, Phase: job.Running, Attempt: 1, Worker: "w1"}),
-			miner(5, MinerNow{UID: 2, Phase: job.Running, Attempt: 1, Worker: "w1"}),
 			counts(5, RoundProgress{Queued: 1, Running: 2}),
 		}},
 		{"a heartbeat", []job.Record{claimed(2, 1)}, 6, nil},
 		{"one fails, one is done, one dies", []job.Record{failed, done, dead}, 9, []Event{
-			miner(9, MinerNow{
+			miner(7, MinerNow{
 				UID: 1, Phase: job.Planned, Attempt: 1, Failures: 1, Failure: "transient: status 502", Doing: "retry at 18:54:18 after: status 502",
 			}),
-			miner(9, MinerNow{UID: 2, Phase: job.Done, Attempt: 1, Worker: "w1", Degraded: true}),
+			miner(8, MinerNow{UID: 2, Phase: job.Done, Attempt: 1, Worker: "w1", Degraded: true}),
 			miner(9, MinerNow{UID: 3, Phase: job.Failed, Attempt: 1, Worker: "w1", Failure: "permanent: status 404"}),
 			counts(9, RoundProgress{Queued: 1, Done: 1, Failed: 1, Degraded: 1, Retrying: 1}),
 		}},
 		{"one of no job", []job.Record{claimed(9, 1)}, 10, nil},
+		{"the stream was set back", []job.Record{claimed(2, 1), failed, dead}, 3, []Event{
+			miner(1, MinerNow{UID: 2, Phase: job.Running, Attempt: 1, Worker: "w1"}),
+			counts(3, RoundProgress{Queued: 1, Running: 1, Failed: 1, Retrying: 1}),
+		}},
 	} {
-		f.take(step.changed, step.at, followed)
+		f.take(changes(step.at, step.changed...), step.at, followed)
 		if diff := cmp.Diff(step.want, f.events(t, followed)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", step.what, diff)
 		}
 	}
-	if len(f.Watch.miners) != 3 || f.Watch.progress.Done != 1 {
+	if len(f.Watch.miners) != 3 || f.Watch.progress.Failed != 1 {
 		t.Errorf("the display has %d miners and %+v, want what was told", len(f.Watch.miners), f.Watch.progress)
 	}
 }
@@ -131,7 +144,7 @@ func TestALookTellsWhatJobsWaitFor(t *testing.T) {
 		"handed back":     {refused, []jobstream.Present{sign("w1", followed, permit)}, "handed back: w1: another mirror"},
 	} {
 		f := followedRound()
-		f.take([]job.Record{c.record}, 1, followed)
+		f.take(changes(1, c.record), 1, followed)
 		f.roll.Workers = c.signs
 		told := f.events(t, followed)
 		if len(told) == 0 || told[0].Miner == nil || told[0].Miner.Doing != c.want {

@@ -150,7 +150,7 @@ var arrows = []arrow{
 	{
 		"producer/view", "what is shown of rounds is read from the streams, of the limit from its bucket; what is left of one is estimated. It knows no page",
 		[]string{
-			"producer/audit", "producer/estimate", "producer/outcome", "producer/round", "shared/doing", "shared/job", "shared/jobstream", "shared/plural",
+			"producer/audit", "producer/estimate", "producer/outcome", "producer/round", "shared/broadcast", "shared/doing", "shared/job", "shared/jobstream", "shared/plural",
 			"shared/ratelimit", "shared/scoring",
 		},
 	},

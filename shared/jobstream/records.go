@@ -108,6 +108,14 @@ func (re Records) Watch(ctx context.Context, round string) (<-chan job.Record, e
 	return kv.Watch(ctx, re.records(), round+".*", decodeRecord)
 }
 
+// Changed is a record with the sequence of its last change. Sequences are those of the whole
+// bucket: they rise with each change of any round's record.
+type Changed struct {
+	job.Record
+
+	Sequence uint64
+}
+
 // After reads the records of a round that have changed after a sequence, 0 for all, in the
 // order of their changes. of is the sequence up to which that is all: the next call begins
 // there. A stream that was set back or made anew ends before the sequence, and is read from
@@ -115,7 +123,7 @@ func (re Records) Watch(ctx context.Context, round string) (<-chan job.Record, e
 //
 // It takes one request while nothing changes, and one for each change. It needs no consumer,
 // which a viewer must not create, and it reads from the leader.
-func (re Records) After(ctx context.Context, round string, sequence uint64) (changed []job.Record, of uint64, err error) {
+func (re Records) After(ctx context.Context, round string, sequence uint64) (changed []Changed, of uint64, err error) {
 	stream := re.records().Stream
 	filter := jetstream.WithGetMsgSubject(kv.Subject(job.BucketRecords, round+".*"))
 	err = re.retry(ctx, "following the records of round "+round, func(ctx context.Context) error {
@@ -139,7 +147,7 @@ func (re Records) After(ctx context.Context, round string, sequence uint64) (cha
 			of = max(of, at)
 			key := strings.TrimPrefix(msg.Subject, kv.Subject(job.BucketRecords, ""))
 			if r, err := decodeRecord(key, msg.Data); err == nil {
-				changed = append(changed, r)
+				changed = append(changed, Changed{r, at})
 			}
 		}
 		return nil
