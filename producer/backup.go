@@ -12,6 +12,7 @@ import (
 
 	"mirrorfleet/producer/backup"
 	"mirrorfleet/producer/page"
+	"mirrorfleet/producer/session"
 	"mirrorfleet/shared/command"
 )
 
@@ -50,13 +51,13 @@ func takeBackup(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	// Reading needs no fresh servers: openState joins the producer that runs on --state.
-	return withNATS(ctx, c, openState, func(ctx context.Context, nc *nats.Conn, _ *slog.Logger) error {
+	// Reading needs no fresh servers: session.OpenState joins the producer that runs on --state.
+	return withNATS(ctx, c, session.OpenState, func(ctx context.Context, nc *nats.Conn, _ *slog.Logger) error {
 		progress := page.NewTransfer(os.Stderr)
 		taken, err := backup.Take(ctx, nc, backup.Config{Dir: dir, Scores: c.Bool("scores"), Progress: progress.Moved})
 		progress.End() // first of all: until then the progress line has the terminal
 		if err != nil {
-			return refusedBackup(err)
+			return err
 		}
 		return printAnswer(c, taken, func(w io.Writer, m backup.Manifest) error { return page.Backup(w, m, dir) })
 	})

@@ -96,7 +96,7 @@ func readCancel(c *cli.Command) (o options, order job.CancelOrder, err error) {
 	if o.resume = c.StringArg("round"); o.resume == "" {
 		return o, order, command.Usage("which round? Give its name, or \"latest\" (%s --help shows the usage)", c.FullName())
 	}
-	order.By, order.Reason = whoOrders(), c.String("reason")
+	order.By, order.Reason = command.Operator(), c.String("reason")
 	if order.UIDs, err = readUIDs(c); err != nil {
 		return o, order, err
 	}

@@ -2,21 +2,23 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"net/url"
 	"os"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/page"
+	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/session"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -41,26 +43,29 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(context.C
 	if err != nil {
 		return err
 	}
-	link, err := newTraceLink(c, screen)
+	jaeger, err := jaegerOf(c)
 	if err != nil {
 		return err
 	}
-	if link != nil { // before fleet.Observe, which reads the environment that PointTraces sets
+	var link *page.TraceLink
+	if c.Bool("trace") {
+		link = page.NewTraceLink(screen, jaeger)
+		// Before fleet.Observe, which reads the environment that PointTraces sets.
 		if err := session.PointTraces(ctx, log); err != nil {
 			return err
 		}
 	}
 	display := func(cfg *session.Config) error {
-		cfg.Watch, cfg.Traced = page.NewDisplay(screen).Run, link.begun
+		cfg.Watch, cfg.Traced = page.NewDisplay(screen).Run, link.Begun
 		return nil
 	}
 	return o.inSession(ctx, c, log, display, func(s *session.Session) error {
-		defer link.ended()
+		defer link.Ended()
 		result, err := work(ctx, s)
 		if err != nil {
 			return explain(ctx, s, err)
 		}
-		if err := o.show(ctx, s, result); err != nil {
+		if err := showConducted(ctx, s, o, result); err != nil {
 			log.ErrorContext(ctx, "the round is concluded, but its result could not be printed: `producer show` prints it",
 				"round", result.Round, "error", err)
 			return err
@@ -75,10 +80,10 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(context.C
 	})
 }
 
-// show prints the outcome: JSON for a program, a table for a person. The comparison
+// showConducted prints the outcome: JSON for a program, a table for a person. The comparison
 // follows only where a replay has made a new revision: one that found nothing to
 // replay returns the revision that it started from.
-func (o options) show(ctx context.Context, s *session.Session, result conducted) error {
+func showConducted(ctx context.Context, s *session.Session, o options, result conducted) error {
 	simulated, err := s.Simulated(ctx)
 	if err != nil {
 		return err
@@ -127,45 +132,82 @@ func explain(ctx context.Context, s *session.Session, err error) error {
 	return fmt.Errorf("%w; %s", command.ErrInterrupted, page.After(left, resume))
 }
 
-// traceLink is what --trace adds to what is printed. It is nil without the flag.
-type traceLink struct {
-	out    io.Writer
-	jaeger string
-	link   string
+// runAgain runs miners of a concluded round again. A dry run needs only NATS; anything else
+// needs the whole fleet.
+func runAgain(ctx context.Context, c *cli.Command, selection outcome.Selection) error {
+	name := c.StringArg("round")
+	if name == "" {
+		return command.Usage("which round? Give its name, or \"latest\" (%s --help shows the usage)", c.FullName())
+	}
+	if c.Bool("dry-run") {
+		return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error { return dryRun(ctx, c, bus, name, selection) })
+	}
+	o := commonOptions(c)
+	o.resume = name
+	if err := o.check(c); err != nil {
+		return err
+	}
+	return conduct(ctx, c, o, func(ctx context.Context, s *session.Session) (conducted, error) {
+		if err := s.ReadTokens(c.String("tokens"), c.String("github")); err != nil {
+			return conducted{}, err
+		}
+		result, err := replayConducted(ctx, s, selection)
+		return result, usageOfReplay(notThere(err))
+	})
 }
 
-func newTraceLink(c *cli.Command, out io.Writer) (*traceLink, error) {
-	jaeger, err := jaegerURL(c.String("jaeger"))
-	if err != nil || !c.Bool("trace") {
-		return nil, err
+// dryRun prints what replay would do, as the API answers it before a POST.
+func dryRun(ctx context.Context, c *cli.Command, bus *jobstream.Bus, name string, s outcome.Selection) error {
+	at, err := view.Locate(ctx, bus, name, 0)
+	if err != nil {
+		return notThere(err)
 	}
-	return &traceLink{out: out, jaeger: jaeger}, nil
+	would, err := view.ReplayOf(ctx, bus, at, s, true)
+	if err != nil {
+		return usageOfReplay(err)
+	}
+	return printAnswer(c, would, page.Replay)
 }
 
-// jaegerURL checks the base URL of Jaeger's pages. The error does not repeat it,
-// because it may hold a password.
-func jaegerURL(address string) (string, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
-		return "", command.Usage("--jaeger: want a URL such as http://localhost:16686, without credentials")
+// replayConducted runs a replay, and writes to standard error what the outcome does not
+// say: miners that another replay has, and identities that are still unknown.
+func replayConducted(ctx context.Context, s *session.Session, selection outcome.Selection) (conducted, error) {
+	r, err := s.LookIntoReplay(ctx, selection)
+	if err != nil {
+		return conducted{}, err
 	}
-	return strings.TrimRight(address, "/"), nil
+	if len(r.Already) > 0 {
+		fmt.Fprintf(os.Stderr, "already being replayed: %s\n", view.Miners(r.Already))
+	}
+	if r.Nothing {
+		fmt.Fprintf(os.Stderr, "round %s lacks nothing: revision %d stays the last one\n", r.Round, r.Before.Revision)
+		return conducted{Result: r.Before, before: r.Before}, nil
+	}
+	result, did, err := s.Replay(ctx, r)
+	if err == nil && len(did.Meanwhile) > 0 {
+		fmt.Fprintf(os.Stderr, "another replay has run these in the meantime: %s\n", view.Miners(did.Meanwhile))
+	}
+	if err == nil && len(did.Unidentified) > 0 {
+		again := "; give --tokens to ask GitHub again"
+		if s.AsksGitHub() {
+			again = ""
+		}
+		fmt.Fprintf(os.Stderr, "GitHub has not named the account of the token of %s%s\n", view.Miners(did.Unidentified), again)
+	}
+	again := conducted{Result: result, before: r.Before}
+	for _, uid := range did.UIDs {
+		if slices.Contains(result.Kept, uid) {
+			again.kept = append(again.kept, uid)
+		}
+	}
+	return again, err
 }
 
-// begun prints the link as soon as the trace exists, so that a round can be followed
-// in Jaeger while it runs.
-func (t *traceLink) begun(id string) {
-	if t == nil {
-		return
+// usageOfReplay turns an error that the caller can correct into wrong usage: a selection
+// that the round does not have, a round that still runs, and an unusable token file.
+func usageOfReplay(err error) error {
+	if errors.Is(err, outcome.ErrSelection) || errors.Is(err, round.ErrRunning) || errors.Is(err, miners.ErrUnusable) {
+		return command.UsageError{Err: err}
 	}
-	t.link = t.jaeger + "/trace/" + id
-	fmt.Fprintln(t.out, "trace: "+t.link)
-}
-
-// ended prints the link again: the progress display has pushed the first one out of
-// sight.
-func (t *traceLink) ended() {
-	if t != nil && t.link != "" {
-		fmt.Fprintln(t.out, "trace: "+t.link)
-	}
+	return err
 }

@@ -10,6 +10,7 @@
 // wrong usage or input (command.UsageError), 130 after a signal. A command that only
 // reads NATS declares and changes nothing there.
 //
-// Each file holds one command: its flags, their checks, and its action. The flags
-// that several commands share are in flags.go, checks across flags in options.go.
+// Each file holds one command: its flags, their checks, and its action. Common files
+// hold what several commands use: flags.go, options.go (checks across flags), servers.go
+// (opening what a command reads), conduct.go (running a round) and api.go.
 package main

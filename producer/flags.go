@@ -1,10 +1,7 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -15,9 +12,7 @@ import (
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/openissues"
-	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring/tokens"
 )
@@ -33,6 +28,7 @@ const (
 	groupSigning  = "Signatures"
 	groupSchedule = "The schedule"
 	groupHand     = "By hand"
+	groupReplay   = "Selection"
 )
 
 // defaultState is the default of --state.
@@ -171,41 +167,6 @@ func revisionFlag() cli.Flag {
 	}
 }
 
-// likeFlag chooses a group of failures by what they have in common. A shell offers the groups
-// of the round before it on the line; latest names that round where the line says "latest".
-func likeFlag(usage string, latest func(context.Context, *jobstream.Bus) (string, error)) cli.Flag {
-	return command.OffersAsked(&cli.StringFlag{
-		Name:     "like",
-		Category: groupRound,
-		Sources:  command.Env("like"),
-		Usage:    usage,
-	}, func(ctx context.Context, c *cli.Command) (offers []command.Offer) {
-		_ = withLoggedBus(ctx, c, io.Discard, func(ctx context.Context, bus *jobstream.Bus) (err error) {
-			name := cmp.Or(c.StringArg("round"), view.Latest)
-			if name == view.Latest {
-				if name, err = latest(ctx, bus); err != nil {
-					return err
-				}
-			}
-			stands, err := view.RoundOf(ctx, bus, name, time.Now())
-			for _, g := range stands.Groups {
-				offers = append(offers, command.Offer{
-					Value: g.Key,
-					Usage: fmt.Sprintf("%s, %s: %s", g.Class, plural.Of(len(g.UIDs), "miner"), g.Text),
-				})
-			}
-			return err
-		})
-		return offers
-	})
-}
-
-// lastConcluded names the round that was concluded last.
-func lastConcluded(ctx context.Context, bus *jobstream.Bus) (string, error) {
-	at, err := view.Locate(ctx, bus, view.Latest, 0)
-	return at.Round, err
-}
-
 // otherFlags say when a producer takes over a round from another one, or from a
 // former process of its own, and how soon it notices what a crash has left. The --takeover
 // of the producer that leads counts, not the standby's.
@@ -340,6 +301,41 @@ func minerFlags() []cli.Flag {
 			Usage:    "base `URL` of GitHub's API, which names the account of a token",
 		},
 	}
+}
+
+// dryRunFlag is for commands that run miners again.
+func dryRunFlag() cli.Flag {
+	return &cli.BoolFlag{
+		Name:     "dry-run",
+		Category: groupReplay,
+		Sources:  command.Env("dry-run"),
+		Usage:    "print what would be run again, and do nothing",
+	}
+}
+
+// roundOrderFlag makes a pause or a resume one of a round.
+func roundOrderFlag(usage string) cli.Flag {
+	return &cli.BoolFlag{
+		Name:     "round",
+		Category: groupRound,
+		Sources:  command.Env("round"),
+		Usage:    usage,
+	}
+}
+
+// backupJSON is --json of backup and restore, which have a format of their own.
+func backupJSON() cli.Flag {
+	return &cli.BoolFlag{
+		Name:     "json",
+		Category: groupOutput,
+		Sources:  command.Env("json"),
+		Usage:    "print the backup's manifest, or what the restore did, as JSON on standard output",
+	}
+}
+
+// backupFlags say where local rounds are; local is the help text of --local.
+func backupFlags(local string) []cli.Flag {
+	return only(lookFlags(local), "local", "state")
 }
 
 // warmUpFlags are the settings of a warm-up. takes describes the time that one takes.

@@ -93,7 +93,7 @@ func readLimitRequest(c *cli.Command) (r limitRequest, err error) {
 		hold:    c.Duration("hold"),
 		release: c.Bool("release"),
 		end:     c.IsSet("end-cool-down"),
-		note:    ratelimit.Note{By: cmp.Or(c.String("by"), whoOrders()), Why: c.String("reason")},
+		note:    ratelimit.Note{By: cmp.Or(c.String("by"), command.Operator()), Why: c.String("reason")},
 	}
 	switch {
 	case c.IsSet("hold") && r.release, c.IsSet("hold") && r.end, r.release && r.end:

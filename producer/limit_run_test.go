@@ -38,9 +38,9 @@ func TestLimitCommand(t *testing.T) {
 	if got := page("--redis", redis); got.Limit != 50 || got.Horizon != 0.1 || got.Hold != 0 || got.Granted < 1 {
 		t.Errorf("the bucket is %+v, want a horizon of 0.1 s, no hold and a permit", got)
 	}
-	if got := page("--redis", redis, "--hold", "1h", "--reason", "the mirror moves"); got.Hold < 3500 || got.NextSlotIn < got.Hold ||
+	if got := page("--redis", redis, "--hold", "59m30s", "--reason", "the mirror moves"); got.Hold < 3500 || got.NextSlotIn < got.Hold ||
 		!strings.Contains(got.HeldBy, "@") || got.HeldWhy != "the mirror moves" {
-		t.Errorf("after --hold 1h the bucket is %+v, want a hold of an hour, with who and why", got)
+		t.Errorf("after --hold 59m30s the bucket is %+v, want that hold, with who and why", got)
 	}
 	if got := page("--local", "--state", dir, "--hold", "5m", "--by", "bob"); got.Hold < 3000 || got.HeldBy == "bob" {
 		t.Errorf("after --hold 5m the bucket is %+v, want the longer hold to stay", got)

@@ -33,7 +33,7 @@ func now(ctx context.Context, c *cli.Command) error {
 	if c.Args().Present() {
 		return command.Usage("%q: want no argument", c.Args().First())
 	}
-	order := job.Order{By: whoOrders(), At: time.Now().UTC()}
+	order := job.Order{By: command.Operator(), At: time.Now().UTC()}
 	return giveOrder(ctx, c, func(ctx context.Context, bus *jobstream.Bus) (view.Steered, error) {
 		return steering.Now(ctx, bus, order)
 	})

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -144,6 +145,34 @@ func revisionOf(c *cli.Command) (int, error) {
 	return revision, nil
 }
 
+// readUIDs reads --uid; nil if it is not given.
+func readUIDs(c *cli.Command) (uids []int, err error) {
+	text := c.String("uid")
+	if text == "" {
+		return nil, nil
+	}
+	for one := range strings.SplitSeq(text, ",") {
+		uid, err := strconv.Atoi(strings.TrimSpace(one))
+		if err != nil || uid < 0 {
+			return nil, command.Usage("--uid %q: want whole numbers from 0, with commas", text)
+		}
+		uids = append(uids, uid)
+	}
+	return uids, nil
+}
+
+// namedRound is the round that an order names; "" for the only one that runs. Without
+// --round a name is wrong usage: the order would go to the schedule.
+func namedRound(c *cli.Command) (string, error) {
+	switch n := c.Args().Len(); {
+	case n > 1:
+		return "", command.Usage("%d arguments: want one round at most", n)
+	case n == 1 && !c.Bool("round"):
+		return "", command.Usage("%q: the schedule has no rounds to choose from; --round %[1]s names a round", c.Args().First())
+	}
+	return c.Args().First(), nil
+}
+
 // natsGiven checks that a command which needs only NATS knows where to find it.
 func natsGiven(c *cli.Command) error {
 	local, nats := c.Bool("local"), c.String("nats")
@@ -154,6 +183,26 @@ func natsGiven(c *cli.Command) error {
 		return command.Usage("--nats is required: give its URL, or --local for the rounds of this machine")
 	}
 	return nil
+}
+
+// backupDir reads the directory of a backup, and checks that a server is given too.
+func backupDir(c *cli.Command) (string, error) {
+	dir := c.StringArg("dir")
+	if dir == "" {
+		return "", command.Usage("which directory? Give the backup's (%s --help shows the usage)", c.FullName())
+	}
+	return dir, natsGiven(c)
+}
+
+// jaegerOf reads --jaeger, the base URL of Jaeger's pages. The error does not repeat it,
+// because it may hold a password.
+func jaegerOf(c *cli.Command) (string, error) {
+	address := c.String("jaeger")
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
+		return "", command.Usage("--jaeger: want a URL such as http://localhost:16686, without credentials")
+	}
+	return strings.TrimRight(address, "/"), nil
 }
 
 // localHorizon is the limiter's horizon for a local fleet, unless --limit-horizon is

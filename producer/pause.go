@@ -45,7 +45,7 @@ func pauseSchedule(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	stop := job.Stop{By: whoOrders(), At: time.Now().UTC(), Reason: c.String("reason")}
+	stop := job.Stop{By: command.Operator(), At: time.Now().UTC(), Reason: c.String("reason")}
 	if err := bounded.CheckOrderText(stop.Reason); err != nil {
 		return command.Usage("--reason: %w", err)
 	}

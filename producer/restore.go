@@ -54,7 +54,7 @@ func restoreBackup(ctx context.Context, c *cli.Command) error {
 		}, log)
 		progress.End()
 		if err != nil {
-			return refusedBackup(err)
+			return err
 		}
 		return printAnswer(c, done, func(w io.Writer, r backup.Restored) error { return page.Restored(w, r, dir) })
 	})

@@ -18,12 +18,6 @@ import (
 
 // checkCommand is for operators who install a worker, and for `producer doctor`.
 func checkCommand() *cli.Command {
-	var flags []cli.Flag
-	for _, flag := range scoringFlags() {
-		if name := flag.Names()[0]; name == "grammars" || name == "sandbox" {
-			flags = append(flags, flag)
-		}
-	}
 	return &cli.Command{
 		Name:  "check",
 		Usage: "score a file in each language and compare with the validator's scores",
@@ -35,7 +29,7 @@ func checkCommand() *cli.Command {
 			"  worker check\n" +
 			"  worker check --sandbox required\n" +
 			"  worker check --grammars /usr/lib/mirrorfleet/grammars",
-		Flags:  append(flags, command.Observability()...),
+		Flags:  append(parserFlags(), command.Observability()...),
 		Action: check,
 	}
 }

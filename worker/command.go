@@ -87,6 +87,13 @@ func workFlags() []cli.Flag {
 	}
 }
 
+// parserFlags are for commands that parse without being a worker of the fleet.
+func parserFlags() []cli.Flag {
+	return slices.DeleteFunc(scoringFlags(), func(f cli.Flag) bool {
+		return !slices.Contains([]string{"grammars", "sandbox"}, f.Names()[0])
+	})
+}
+
 func scoringFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{

@@ -20,17 +20,11 @@ import (
 // filesCommand scores the files of one change, as a job does those of a pull request. The
 // producer starts it for a preview: it must not load parsers of strangers' files itself.
 func filesCommand() *cli.Command {
-	var flags []cli.Flag
-	for _, flag := range scoringFlags() {
-		if name := flag.Names()[0]; name == "grammars" || name == "sandbox" {
-			flags = append(flags, flag)
-		}
-	}
 	return &cli.Command{
 		Name:   "files",
 		Usage:  "score the files of one change: JSON on standard input and output",
 		Hidden: true,
-		Flags:  flags,
+		Flags:  parserFlags(),
 		Action: func(ctx context.Context, c *cli.Command) error { return scoreChange(ctx, c, os.Stdin, os.Stdout) },
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -176,16 +177,39 @@ func (s *Session) openState() error {
 		return nil
 	}
 	if s.cfg.Resume != "" {
-		if err := HasRounds(s.cfg.State); err != nil {
+		if err := hasRounds(s.cfg.State); err != nil {
 			return err
 		}
 	}
 	return makeState(s.cfg.State)
 }
 
-// HasRounds returns nil if a local round was ever run on a directory, and a usage error
+// OpenState returns the address of NATS for a directory of local rounds, for a command that
+// only reads them: that of the process that runs on it, or of servers that are started here
+// until closeServers. A directory without streams is refused and not made, because it has
+// nothing to show. A producer that starts between the two looks makes Start fail with its
+// name.
+func OpenState(ctx context.Context, dir string, log *slog.Logger) (address string, closeServers func() error, err error) {
+	found, err := local.Find(dir)
+	if err == nil {
+		return found.NATS, func() error { return nil }, nil
+	}
+	if !errors.Is(err, local.ErrNotRunning) {
+		return "", nil, command.Usage("--state: %w", err)
+	}
+	if err := hasRounds(dir); err != nil {
+		return "", nil, err
+	}
+	servers, err := local.Start(ctx, local.Config{Dir: dir, Log: log})
+	if err != nil {
+		return "", nil, command.UsageError{Err: fmt.Errorf("--state: %w", err)}
+	}
+	return servers.NATSURL(), servers.Close, nil
+}
+
+// hasRounds returns nil if a local round was ever run on a directory, and a usage error
 // if not.
-func HasRounds(dir string) error {
+func hasRounds(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, "nats")); err != nil {
 		return command.Usage("--state %s: no local round was run there: %w", dir, err)
 	}
