@@ -198,6 +198,7 @@ func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check,
 		WorkerFiles: workerFiles(c, cfg.NATSFiles),
 		Streams:     cfg.Streams,
 		Wait:        cfg.ConnectTimeout,
+		Build:       command.Build(),
 	}
 	if !o.local {
 		return append(n.Checks(), doctor.Redis{

@@ -21,14 +21,17 @@ type NATS struct {
 	Streams jobstream.Config
 	// Wait is how long a server that is away is retried. Default: 3 s.
 	Wait time.Duration
+	// Build is the version of the program that asks, to compare with the workers'; "" for none.
+	Build string
 	// Local says that the server is the one of a local round: it has no users and no
 	// cluster, and its consumer is filtered to one round.
 	Local bool
 }
 
-// Checks are the server, the streams, the workers and the permissions of both roles.
+// Checks are the server, the streams, the workers with their versions, and the permissions of
+// both roles.
 func (n NATS) Checks() []Check {
-	checks := []Check{{"NATS server", n.server}, {"streams", n.streams}, {"workers", n.workers}}
+	checks := []Check{{"NATS server", n.server}, {"streams", n.streams}, {"workers", n.workers}, {"versions", n.versions}}
 	if n.Local { // no users, so no roles
 		return checks
 	}

@@ -95,3 +95,37 @@ func TestDoctorLooksForWorkers(t *testing.T) {
 	waitForJobs(t, bus)
 	expect("a worker that waits", doctor.OK, fmt.Sprint("workers that wait for a job: ", 1))
 }
+
+// What runs now is compared, by its own word: neither those that have left nor those that
+// are silent count, and one version has many processes.
+func TestVersionsThatRun(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	process := func(name, build string, ago time.Duration, left string) jobstream.Present {
+		return jobstream.Present{Worker: job.Worker{Name: name, Build: build, Left: left}, Process: name, Stored: now.Add(-ago)}
+	}
+	old := process("w-old", "v1", time.Second, "")
+	for _, c := range []struct {
+		name   string
+		own    string
+		roll   []jobstream.Present
+		status doctor.Status
+		text   string
+	}{
+		{"none", "v2", nil, doctor.OK, "no worker process"},
+		{"one that has left", "v2", []jobstream.Present{process("w", "v1", time.Second, "stopped")}, doctor.OK, "no worker process"},
+		{"one that is silent", "v2", []jobstream.Present{process("w", "v1", job.WorkerSilent, "")}, doctor.OK, "no worker process"},
+		{"all alike", "v1", []jobstream.Present{old, process("w2", "v1", 0, "")}, doctor.OK, "version v1: 2 worker processes"},
+		{"another than this program", "v2", []jobstream.Present{old}, doctor.Warning, "v1 (w-old), v2 (this program)"},
+		{"two", "", []jobstream.Present{process("w", "v2", 0, ""), old}, doctor.Warning, "v1 (w-old), v2 (w)"},
+		{
+			"many", "v2", []jobstream.Present{process("e", "v1", 0, ""), process("b", "v1", 0, ""), process("c", "v1", 0, ""), process("d", "v1", 0, ""), process("a", "v1", 0, ""), process("f", "v1", 0, "")},
+			doctor.Warning, "v1 (a, b, c, d, e and 1 more), v2 (this program)",
+		},
+	} {
+		f := doctor.JudgeVersions(jobstream.Roll{Workers: c.roll, Now: now}, c.own)[0]
+		if f.Status != c.status || !strings.Contains(f.Text, c.text) || (f.Code == doctor.VersionsDiffer) != (c.status == doctor.Warning) {
+			t.Errorf("%s: %+v, want %s: %s", c.name, f, c.status, c.text)
+		}
+	}
+}
