@@ -90,7 +90,8 @@ func egress(e view.Egress) (string, terminal.Colour) {
 	}
 	text := fmt.Sprintf("%s, %d of them of the background, last used %s ago", plural.Of(e.Granted, "permit"), e.Background, Length(e.LastUse))
 	if e.ShareOf > 0 {
-		text += fmt.Sprintf("; %d in the last full %.0f s, %.0f %% of the limit", e.LastMinute, e.ShareOf, 100*e.Share)
+		text += fmt.Sprintf("; %d in the last full %.0f s (%s), %.0f %% of the limit",
+			e.LastMinute, e.ShareOf, byClass(e.LastMinute, e.LastMinuteBackground), 100*e.Share)
 	}
 	stop, colour := stopped(e), terminal.Plain
 	if stop != "" {
@@ -142,7 +143,13 @@ func (p bucket) shared() string {
 	if p.ShareOf == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %.0f %% of the limit in the last full %.0f s", 100*p.Share, p.ShareOf)
+	return fmt.Sprintf("; in the last full %.0f s %.0f %% of the limit (%s)",
+		p.ShareOf, 100*p.Share, byClass(p.LastMinute, p.LastMinuteBackground))
+}
+
+// byClass says to which class permits went.
+func byClass(all, background int64) string {
+	return fmt.Sprintf("round %d, background %d", all-background, background)
 }
 
 // last says when the last permit's slot is or was. LastSlot is negative for a slot that is

@@ -24,6 +24,10 @@ func busy() ratelimit.State {
 		Use: []int64{
 			0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 21,
 		},
+		Background: 130, LastBackground: 3 * time.Second,
+		UseBackground: []int64{
+			0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11, 12, 11, 12, 11, 0, 0, 0, 0, 0, 0, 11, 12, 11, 2, 0, 0, 3,
+		},
 	}
 }
 
@@ -40,7 +44,8 @@ func TestLimitPage(t *testing.T) {
 	cooling.CoolDown, cooling.NextIn = 30*time.Second, 30*time.Second
 	fresh.Age = 8 * time.Second
 	fresh.Granted = 0
-	fresh.Use = make([]int64, 29)
+	fresh.Use, fresh.UseBackground = make([]int64, 29), make([]int64, 29)
+	fresh.Background = 0
 	fresh.RunID = ""
 	for name, state := range map[string]ratelimit.State{
 		"busy": busy(), "held": held, "cooling": cooling, "fresh": fresh,

@@ -38,6 +38,12 @@ type Bucket struct {
 	Use     []int64 `json:"use_of_10s"`
 	Share   float64 `json:"share_of_limit"`
 	ShareOf float64 `json:"share_of"`
+	// LastMinute counts the permits of those ShareOf seconds. UseBackground and
+	// LastMinuteBackground are the background's, which the sums include: the rest is the
+	// round's.
+	LastMinute           int64   `json:"granted_last"`
+	LastMinuteBackground int64   `json:"granted_last_background"`
+	UseBackground        []int64 `json:"background_use_of_10s"`
 
 	// Undeclared are the other egresses that were used within a day and are not
 	// declared; empty when the declaration is unknown.
@@ -68,8 +74,11 @@ func BucketOf(s ratelimit.State) Bucket {
 		Use:            s.Use,
 		Background:     s.Background,
 		LastBackground: s.LastBackground.Seconds(),
+		UseBackground:  s.UseBackground,
 	}
 	p.Share, p.ShareOf = p.share()
+	p.LastMinute = p.used(p.Use)
+	p.LastMinuteBackground = p.used(p.UseBackground)
 	return p
 }
 
@@ -81,16 +90,17 @@ func (p Bucket) share() (share, of float64) {
 		return 0, 0
 	}
 	p.ShareOf = float64(cells * useCell)
-	return float64(p.used()) / (float64(p.Limit) / p.Window * p.ShareOf), p.ShareOf
+	return float64(p.used(p.Use)) / (float64(p.Limit) / p.Window * p.ShareOf), p.ShareOf
 }
 
-// used counts the permits of the last full ShareOf seconds.
-func (p Bucket) used() (used int64) {
-	over := len(p.Use) - 1
+// used counts the permits of the last full ShareOf seconds in a row of cells, Use or
+// UseBackground.
+func (p Bucket) used(cells []int64) (used int64) {
+	over := len(cells) - 1
 	if over < 0 {
 		return 0
 	}
-	for _, n := range p.Use[over-int(p.ShareOf/useCell) : over] {
+	for _, n := range cells[over-int(p.ShareOf/useCell) : over] {
 		used += n
 	}
 	return used

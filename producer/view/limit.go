@@ -29,6 +29,9 @@ type Egress struct {
 	// LastMinute counts the permits of the last full ShareOf seconds, a minute or less in
 	// a young bucket, and Share is the part of the mirror's limit that they took.
 	LastMinute int64   `json:"granted_last"`
+	// LastMinuteBackground are those of LastMinute that went to the background: the rest is
+	// the round's.
+	LastMinuteBackground int64 `json:"granted_last_background"`
 	ShareOf    float64 `json:"share_of"`
 	Share      float64 `json:"share_of_limit"`
 	CoolDown   float64 `json:"cool_down"`
@@ -64,7 +67,7 @@ func egressOf(s *ratelimit.State, declared job.Egresses) Egress {
 		Granted:    s.Granted,
 		Background: s.Background,
 		LastUse:    s.LastUse().Seconds(),
-		LastMinute: b.used(),
+		LastMinute: b.LastMinute,
 		ShareOf:    b.ShareOf,
 		Share:      b.Share,
 		CoolDown:   b.CoolDown,
@@ -72,6 +75,8 @@ func egressOf(s *ratelimit.State, declared job.Egresses) Egress {
 		HeldBy:     b.HeldBy,
 		HeldWhy:    b.HeldWhy,
 		Undeclared: s.InUse() && declared.Admit(s.Egress) != nil,
+
+		LastMinuteBackground: b.LastMinuteBackground,
 	}
 }
 

@@ -268,10 +268,7 @@ func TestStateShowsTheBucket(t *testing.T) {
 			permit(t, l)
 		}
 		got := state(t, l)
-		var used int64
-		for _, n := range got.Use {
-			used += n
-		}
+		used := sum(got.Use)
 		granted := l.Stats().Granted + l.Stats().Late
 		if !got.Known || got.Granted != granted || used != granted || got.Restarts != 1 || got.Interval != 40*time.Millisecond {
 			t.Errorf("State is %+v, want a known bucket, %d granted and in use, 1 restart, 40ms", got, granted)
@@ -280,6 +277,14 @@ func TestStateShowsTheBucket(t *testing.T) {
 			t.Errorf("RunID is %q, want one: %v", got.RunID, s.tellsRunID)
 		}
 	})
+}
+
+// sum is of the slots of several cells.
+func sum(cells []int64) (all int64) {
+	for _, n := range cells {
+		all += n
+	}
+	return all
 }
 
 // permit takes a permit, or fails the test.

@@ -147,14 +147,18 @@ if slot - now > horizon then
   return reply(1, again - now, now)
 end
 
-if right > 0 then
-  call('HSET', KEYS[1], 'round', text(round), 'background', text(slot), 'background_granted', text(number(17) + 1))
-end
 next_slot = slot + interval
 local last = clock + (slot - now)
 local index = floor(last / cell_length)
-local field = 'u' .. text(index % cells)
-local used = string.match(call('HGET', KEYS[1], field) or '', '^' .. text(index) .. ':(%d+)$') or '0'
-keep('seen', text(last_asked), 'last', text(last), 'granted', text(number(8) + 1),
-  field, text(index) .. ':' .. text(tonumber(used) + 1))
+-- One more in the cell of a class of counts: u of all slots, b of the background's.
+local function counted(class)
+  local field = class .. text(index % cells)
+  local count = string.match(call('HGET', KEYS[1], field) or '', '^' .. text(index) .. ':(%d+)$') or '0'
+  return field, text(index) .. ':' .. text(tonumber(count) + 1)
+end
+if right > 0 then
+  call('HSET', KEYS[1], 'round', text(round), 'background', text(slot), 'background_granted', text(number(17) + 1),
+    counted('b'))
+end
+keep('seen', text(last_asked), 'last', text(last), 'granted', text(number(8) + 1), counted('u'))
 return reply(0, slot - now, now)

@@ -56,6 +56,8 @@ type State struct {
 	// first; the last one is still running, and slots granted ahead of it are
 	// not shown.
 	Use []int64
+	// UseBackground are those of Use that went to the background.
+	UseBackground []int64
 	// Stats are what this process counted itself.
 	Stats Stats
 }
@@ -154,6 +156,7 @@ func (s *State) describe(kept bucket.State, clock int64) {
 		s.RunID = kept.Run
 	}
 	s.Use = kept.Recent(clock)
+	s.UseBackground = kept.RecentBackground(clock)
 }
 
 func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }

@@ -131,20 +131,25 @@ func (s State) refuse(slot, now int64, in Request) (State, Reply) {
 
 // grant gives the caller the next slot.
 func (s State) grant(slot, now, clock int64, in Request) (State, Reply) {
+	index := (clock + (slot - now)) / CellLength
 	if in.Right > 0 {
 		s.LastRound, s.LastBackground = s.lastRound(), slot
 		s.GrantedBackground++
+		s.UseBackground[index%Cells].count(index)
 	}
 	s.NextSlot = slot + in.Interval
 	s.Last = clock + (slot - now)
 	s.Granted++
-	index := s.Last / CellLength
-	cell := &s.Use[index%Cells]
-	if cell.Index != index {
-		*cell = Cell{Index: index}
-	}
-	cell.Count++
+	s.Use[index%Cells].count(index)
 	return s, s.reply(Granted, slot-now, now)
+}
+
+// count is one more slot in the stretch index, which may be the cell's next.
+func (c *Cell) count(index int64) {
+	if c.Index != index {
+		*c = Cell{Index: index}
+	}
+	c.Count++
 }
 
 func (s State) reply(verdict Verdict, wait, now int64) Reply {

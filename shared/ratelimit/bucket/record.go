@@ -7,8 +7,12 @@ import (
 )
 
 // The fields of the record in which the server keeps a State: one hash per
-// egress. A cell is "u<n>" with "<index>:<count>".
-const cellField = "u"
+// egress. A cell is "u<n>" with "<index>:<count>", and one of the background's slots alone
+// "b<n>". A script of an earlier version writes no b, and so counts all slots as the round's.
+const (
+	cellField       = "u"
+	backgroundField = "b"
+)
 
 // noteField has State.HoldNote. The script writes it and never reads it.
 const noteField = "hold_note"
@@ -22,9 +26,11 @@ func (s State) Record() map[string]string {
 	for name, number := range numbers(&s) {
 		record[name] = strconv.FormatInt(*number, 10)
 	}
-	for i, cell := range s.Use {
-		if cell.Count > 0 {
-			record[cellField+strconv.Itoa(i)] = fmt.Sprintf("%d:%d", cell.Index, cell.Count)
+	for field, cells := range counts(&s) {
+		for i, cell := range cells {
+			if cell.Count > 0 {
+				record[field+strconv.Itoa(i)] = fmt.Sprintf("%d:%d", cell.Index, cell.Count)
+			}
 		}
 	}
 	return record
@@ -46,19 +52,33 @@ func Parse(record map[string]string) (State, error) {
 		}
 	}
 	s.Params = parseParams(record["figures"])
-	for i := range s.Use {
-		name := cellField + strconv.Itoa(i)
+	for field, cells := range counts(&s) {
+		if err := parseCells(record, field, cells); err != nil {
+			return State{}, err
+		}
+	}
+	return s, nil
+}
+
+// counts names the fields of the cells in one place for both directions.
+func counts(s *State) map[string]*[Cells]Cell {
+	return map[string]*[Cells]Cell{cellField: &s.Use, backgroundField: &s.UseBackground}
+}
+
+func parseCells(record map[string]string, field string, cells *[Cells]Cell) error {
+	for i := range cells {
+		name := field + strconv.Itoa(i)
 		text, found := record[name]
 		if !found {
 			continue
 		}
 		cell, err := parseCell(text)
 		if err != nil {
-			return State{}, fmt.Errorf("bucket: field %s is %q, want <index>:<count>: %w", name, text, err)
+			return fmt.Errorf("bucket: field %s is %q, want <index>:<count>: %w", name, text, err)
 		}
-		s.Use[i] = cell
+		cells[i] = cell
 	}
-	return s, nil
+	return nil
 }
 
 // String is the parameters as the record has them.

@@ -59,6 +59,7 @@ type State struct {
 	Use      [Cells]Cell
 
 	GrantedBackground int64 // those of Granted that went to the background
+	UseBackground     [Cells]Cell
 }
 
 // Params are what all processes of an egress must have in common. Interval is
@@ -150,12 +151,17 @@ func (s State) TimeAt(clock int64) int64 { return max(s.Time, clock-s.Skew) }
 
 // Recent returns the slots that lay in each CellLength of the time before an
 // instant of the server's clock, oldest first, the running one last.
-func (s State) Recent(clock int64) []int64 {
+func (s State) Recent(clock int64) []int64 { return recent(s.Use, clock) }
+
+// RecentBackground returns those of Recent that the background had.
+func (s State) RecentBackground(clock int64) []int64 { return recent(s.UseBackground, clock) }
+
+func recent(use [Cells]Cell, clock int64) []int64 {
 	recent := make([]int64, 0, Cells-1)
 	// The oldest cell may already serve slots that are granted ahead.
 	for index := clock/CellLength - (Cells - 2); index <= clock/CellLength; index++ {
 		var count int64
-		if cell := s.Use[index%Cells]; cell.Index == index {
+		if cell := use[index%Cells]; cell.Index == index {
 			count = cell.Count
 		}
 		recent = append(recent, count)
