@@ -26,7 +26,6 @@ func On(t *testing.T, size int, body func(Disk)) {
 	t.Helper()
 	if os.Getenv(childEnv) == "" {
 		again(t)
-
 		return
 	}
 	dir := t.TempDir()

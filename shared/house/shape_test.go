@@ -105,3 +105,14 @@ func TestBoundsAreMaxAndMin(t *testing.T) {
 		})
 	}
 }
+
+// A return belongs to the lines before it.
+func TestNoBlankLineBeforeAReturn(t *testing.T) {
+	t.Parallel()
+	apart := regexp.MustCompile(`\n\n\t+return\b`)
+	texts(t, func(path, text string) {
+		if at := apart.FindStringIndex(text); at != nil {
+			t.Errorf("%s:%d: a blank line before a return: leave it out", path, strings.Count(text[:at[0]], "\n")+2)
+		}
+	}, ".go")
+}

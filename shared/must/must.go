@@ -24,7 +24,6 @@ func Get[T any](v T, err error) func(tb testing.TB) T {
 	return func(tb testing.TB) T {
 		tb.Helper()
 		Do(tb, err)
-
 		return v
 	}
 }
@@ -60,6 +59,5 @@ func Receive[T any](ctx context.Context, tb testing.TB, from <-chan T, what stri
 	case <-ctx.Done():
 		tb.Fatalf("never: %s (%v)", what, context.Cause(ctx))
 	}
-
 	return v
 }

@@ -17,7 +17,6 @@ func (r *Relay) carry(client *net.TCPConn) {
 	conn, err := (&net.Dialer{}).DialContext(links, "tcp", target)
 	if err != nil {
 		reset(client)
-
 		return
 	}
 	server := conn.(*net.TCPConn) //nolint:forcetypeassert // of a dial by tcp
@@ -66,12 +65,10 @@ func (r *Relay) pass(ctx context.Context, end func(), to, from *net.TCPConn, way
 		}
 		if len(c.data) == 0 {
 			_ = to.CloseWrite()
-
 			return
 		}
 		if _, err := to.Write(c.data); err != nil {
 			end()
-
 			return
 		}
 	}

@@ -14,7 +14,6 @@ import (
 func Get(tb testing.TB, url string, headers ...string) (status int, body string) {
 	tb.Helper()
 	answer := Ask(tb, http.MethodGet, url, "", headers...)
-
 	return answer.Status, answer.Body
 }
 
@@ -40,7 +39,6 @@ func Ask(tb testing.TB, method, url, body string, headers ...string) Answer {
 	must.Do(tb, err)
 	defer response.Body.Close()
 	data := must.Get(io.ReadAll(response.Body))(tb)
-
 	return Answer{
 		Request: request,
 		Status:  response.StatusCode,

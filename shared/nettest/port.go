@@ -28,10 +28,8 @@ func FreePort(tb testing.TB) int {
 			continue
 		}
 		must.Do(tb, listener.Close())
-
 		return port
 	}
 	tb.Fatalf("no port between %d and %d is free", lowest, highest)
-
 	return 0
 }

@@ -52,7 +52,6 @@ func NewRelay(tb testing.TB, target string) *Relay {
 		r.Cut()
 		r.work.Wait()
 	})
-
 	return r
 }
 
@@ -150,7 +149,6 @@ func (r *Relay) due(way Way) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d := r.delays[way]
-
 	return time.Now().Add(d.shortest + rand.N(d.longest-d.shortest+1))
 }
 

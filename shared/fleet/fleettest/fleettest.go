@@ -63,7 +63,6 @@ func (b Build) run(m *testing.M) (code int, err error) {
 			return 1, fmt.Errorf("the race detector's options: %w", err)
 		}
 	}
-
 	return m.Run(), nil
 }
 
@@ -76,7 +75,6 @@ func (b Build) make() error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the commands: %w\n%s", err, out)
 	}
-
 	return nil
 }
 
@@ -95,7 +93,6 @@ func Grammars() string {
 		}
 		dir = filepath.Dir(dir)
 	}
-
 	return filepath.Join(dir, "bin", "grammars")
 }
 
@@ -103,7 +100,6 @@ func Grammars() string {
 func Path(tb testing.TB, name string) string {
 	tb.Helper()
 	must.Do(tb, built())
-
 	return filepath.Join(folder, name)
 }
 
@@ -119,7 +115,6 @@ func Arguments(args []string) (rest, env []string) {
 			rest = append(rest, args[i])
 		}
 	}
-
 	return rest, env
 }
 
@@ -130,6 +125,5 @@ func Command(ctx context.Context, tb testing.TB, name string, args ...string) *e
 	cmd := exec.CommandContext(ctx, Path(tb, name), args...)
 	cmd.Env = append(append(os.Environ(), "MIRRORFLEET_GRAMMARS="+Grammars()), env...)
 	cmd.WaitDelay = 30 * time.Second // for the children of one that was killed
-
 	return cmd
 }

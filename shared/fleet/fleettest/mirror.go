@@ -39,7 +39,6 @@ func Simulate(tb testing.TB, args ...string) Mirror {
 		m.Stop()
 		tb.Fatalf("%v: %v\n%s", cmd.Args, err, stderr.String())
 	}
-
 	return m
 }
 
@@ -59,6 +58,5 @@ func Stats(ctx context.Context, address string) (s mirrorsim.Stats, err error) {
 	if err = json.NewDecoder(response.Body).Decode(&s); err != nil {
 		err = fmt.Errorf("reading what a simulated mirror counted: %w", err)
 	}
-
 	return s, err
 }

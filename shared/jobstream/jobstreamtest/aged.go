@@ -34,7 +34,6 @@ func Aged(tb testing.TB, address, version string) string {
 		}
 	})
 	tb.Cleanup(func() { _ = listener.Close(); work.Wait() })
-
 	return at.String()
 }
 

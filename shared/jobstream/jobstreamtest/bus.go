@@ -29,7 +29,6 @@ func Next(ctx context.Context, tb testing.TB, bus *jobstream.Bus) *jobstream.Del
 // Messages is how many jobs the stream holds.
 func Messages(ctx context.Context, tb testing.TB, js jetstream.JetStream) uint64 {
 	tb.Helper()
-
 	return must.Get(js.Stream(ctx, job.StreamJobs))(tb).CachedInfo().State.Msgs
 }
 
@@ -38,6 +37,5 @@ func Record(ctx context.Context, tb testing.TB, bus *jobstream.Bus, round string
 	tb.Helper()
 	r, _, err := bus.Records.Load(ctx, round, uid)
 	must.Do(tb, err)
-
 	return r
 }

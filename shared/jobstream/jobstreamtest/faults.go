@@ -77,7 +77,6 @@ type Faulty struct {
 // StartFaulty starts a server that is well. Its users may do everything.
 func StartFaulty(tb testing.TB, fault Fault) *Faulty {
 	tb.Helper()
-
 	return StartFaultyIn(tb, fault, tb.TempDir())
 }
 
@@ -91,7 +90,6 @@ func StartFaultyIn(tb testing.TB, fault Fault, store string) *Faulty {
 	f.url = f.server.ClientURL()
 	f.port = must.Get(strconv.Atoi(must.Get(url.Parse(f.url))(tb).Port()))(tb)
 	_, f.js = Connect(tb, f.as("other", "other"), nil)
-
 	return f
 }
 

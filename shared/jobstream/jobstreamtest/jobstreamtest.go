@@ -35,7 +35,6 @@ type Servers struct {
 // Start starts both on a directory of their own.
 func Start(tb testing.TB) *Servers {
 	tb.Helper()
-
 	return StartIn(tb, tb.TempDir())
 }
 
@@ -44,7 +43,6 @@ func StartIn(tb testing.TB, dir string) *Servers {
 	tb.Helper()
 	s := &Servers{tb: tb, cfg: local.Config{Dir: dir, Log: Quiet()}}
 	s.Again()
-
 	return s
 }
 
@@ -77,7 +75,6 @@ func Connect(tb testing.TB, address string, log *slog.Logger) (*nats.Conn, jetst
 	defer cancel()
 	nc := must.Get(jobstream.Connect(ctx, address, "test", jobstream.ConnectConfig{Log: log}))(tb)
 	tb.Cleanup(nc.Close)
-
 	return nc, must.Get(jetstream.New(nc))(tb)
 }
 
@@ -91,7 +88,6 @@ func Open(tb testing.TB, address string, cfg jobstream.Config) (*jobstream.Bus, 
 
 	ctx, cancel := context.WithTimeout(tb.Context(), patience)
 	defer cancel()
-
 	return must.Get(jobstream.Open(ctx, nc, cfg))(tb), nc
 }
 

@@ -22,7 +22,6 @@ func Run(tb testing.TB, options *natsserver.Options) *natsserver.Server {
 	if !s.ReadyForConnections(time.Minute) {
 		tb.Fatal("the server does not start")
 	}
-
 	return s
 }
 
@@ -33,6 +32,5 @@ func Configured(tb testing.TB, conf string) *natsserver.Server {
 	path := filepath.Join(tb.TempDir(), "nats.conf")
 	conf = "listen: \"127.0.0.1:-1\"\n" + strings.ReplaceAll(conf, "STORE", `"`+tb.TempDir()+`"`)
 	must.Do(tb, os.WriteFile(path, []byte(conf), 0o600))
-
 	return Run(tb, must.Get(natsserver.ProcessConfigFile(path))(tb))
 }

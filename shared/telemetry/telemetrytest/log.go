@@ -27,14 +27,12 @@ func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.more.Send()
-
 	return l.text.Write(p) //nolint:wrapcheck // it never fails
 }
 
 func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-
 	return l.text.String()
 }
 
