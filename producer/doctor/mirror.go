@@ -21,7 +21,8 @@ type Mirror struct {
 	Redis string
 	Files ratelimit.Files // of Redis
 	Limit ratelimit.Config
-	Log   *slog.Logger
+	// Log hears of cool-downs. Default: slog.Default().
+	Log *slog.Logger
 	// Now is the instant at which certificates must be valid.
 	Now time.Time
 	// Clock receives the mirror's clock, and is closed in any case. It needs room for one

@@ -45,6 +45,33 @@ type Config struct {
 	Log *slog.Logger
 }
 
+func (c Config) withDefaults() Config {
+	c.BaseURL = cmp.Or(c.BaseURL, DefaultGitHub)
+	c.Rate = cmp.Or(c.Rate, 8)
+	c.Concurrency = cmp.Or(c.Concurrency, 8)
+	c.Tries = cmp.Or(c.Tries, 3)
+	c.Timeout = cmp.Or(c.Timeout, 15*time.Second)
+	c.Backoff = cmp.Or(c.Backoff, 2*time.Second)
+	c.Patience = cmp.Or(c.Patience, 5*time.Minute)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return c
+}
+
+// base checks BaseURL and returns it parsed. Its errors do not repeat it, because a
+// password may be in it.
+func (c Config) base() (*url.URL, error) {
+	base, err := url.Parse(c.BaseURL)
+	switch {
+	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https":
+		return nil, errors.New("want a URL such as " + DefaultGitHub)
+	case base.User != nil:
+		return nil, errors.New("leave out the credentials: each look-up has its own token")
+	case base.Scheme == "http" && !loopback(base.Hostname()):
+		return nil, errors.New("want https: the tokens would go out in clear")
+	}
+	return base, nil
+}
+
 // longestPause bounds how long the answers to one Ask can make everybody wait,
 // all together: the owners of tokens must not be able to hold up a round.
 const longestPause = time.Minute
@@ -66,21 +93,10 @@ type GitHub struct {
 
 // NewGitHub returns a client; Close ends it.
 func NewGitHub(cfg Config) (*GitHub, error) {
-	cfg.BaseURL = cmp.Or(cfg.BaseURL, DefaultGitHub)
-	cfg.Rate = cmp.Or(cfg.Rate, 8)
-	cfg.Concurrency = cmp.Or(cfg.Concurrency, 8)
-	cfg.Tries = cmp.Or(cfg.Tries, 3)
-	cfg.Timeout, cfg.Backoff = cmp.Or(cfg.Timeout, 15*time.Second), cmp.Or(cfg.Backoff, 2*time.Second)
-	cfg.Patience = cmp.Or(cfg.Patience, 5*time.Minute)
-	cfg.Log = cmp.Or(cfg.Log, slog.Default())
-	base, err := url.Parse(cfg.BaseURL)
-	switch {
-	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https":
-		return nil, errors.New("want a URL such as " + DefaultGitHub)
-	case base.User != nil:
-		return nil, errors.New("leave out the credentials: each look-up has its own token")
-	case base.Scheme == "http" && !loopback(base.Hostname()):
-		return nil, errors.New("want https: the tokens would go out in clear")
+	cfg = cfg.withDefaults()
+	base, err := cfg.base()
+	if err != nil {
+		return nil, err
 	}
 	transport, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {

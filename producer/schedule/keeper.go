@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,7 +82,15 @@ type Config struct {
 	Again time.Duration
 	// Look is the time between two looks at what operators have ordered. Default: 2 s.
 	Look time.Duration
-	Log  *slog.Logger
+	// Log default: slog.Default().
+	Log *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.Again = cmp.Or(c.Again, 5*time.Second)
+	c.Look = cmp.Or(c.Look, 2*time.Second)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return c
 }
 
 // longest bounds every pause: a clock that was set, and a machine that slept,
@@ -98,15 +107,7 @@ type Keeper struct {
 }
 
 // New returns a Keeper.
-func New(cfg Config) *Keeper {
-	if cfg.Again <= 0 {
-		cfg.Again = 5 * time.Second
-	}
-	if cfg.Look <= 0 {
-		cfg.Look = 2 * time.Second
-	}
-	return &Keeper{cfg: cfg}
-}
+func New(cfg Config) *Keeper { return &Keeper{cfg: cfg.withDefaults()} }
 
 // Trouble is why no round can be begun, nil if one can.
 func (k *Keeper) Trouble() error {

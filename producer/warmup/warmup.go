@@ -42,6 +42,28 @@ type Config struct {
 	Log *slog.Logger
 }
 
+func (cfg Config) withDefaults() Config {
+	cfg.Watch = cmp.Or(cfg.Watch, time.Second)
+	cfg.Log = cmp.Or(cfg.Log, slog.Default())
+	if cfg.Progress == nil {
+		cfg.Progress = func(int, int) {}
+	}
+	return cfg
+}
+
+//nolint:staticcheck // each error begins with its field's name
+func (cfg Config) validate() error {
+	switch {
+	case cfg.Bus == nil:
+		return errors.New("Bus is nil, want an open one")
+	case cfg.Share <= 0 || cfg.Share > 1:
+		return fmt.Errorf("Share is %g, want more than 0, at most 1", cfg.Share)
+	case cfg.Watch < 0:
+		return fmt.Errorf("Watch is %s, want more than 0", cfg.Watch)
+	}
+	return nil
+}
+
 // endTime bounds the end of a warm-up, because a turn waits for it.
 const endTime = 5 * time.Second
 
@@ -51,9 +73,9 @@ const atOnce = 16
 // Run makes one warm-up, and returns its final state. The state has no ID if the warm-up
 // never began, because a round ran until ctx ended.
 func Run(ctx context.Context, cfg Config) (_ job.WarmUp, err error) {
-	cfg.Watch, cfg.Log = cmp.Or(cfg.Watch, time.Second), cmp.Or(cfg.Log, slog.Default())
-	if cfg.Progress == nil {
-		cfg.Progress = func(int, int) {}
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return job.WarmUp{}, fmt.Errorf("warmup: %w", err)
 	}
 	ctx, cancel := context.WithDeadline(ctx, cfg.Until)
 	defer cancel()

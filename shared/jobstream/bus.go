@@ -61,38 +61,35 @@ const (
 	DefaultMaxAckPending = 4096
 )
 
-// filled sets the defaults that do not depend on the server. The other fields stay zero:
-// declare fills them only for a stream that does not exist yet.
-//
-//nolint:staticcheck // each error begins with its field's name
-func (c Config) filled() (Config, error) {
-	if c.Timeout == 0 {
-		c.Timeout = 5 * time.Second
-	}
-	if c.RetryWait == 0 {
-		c.RetryWait = 250 * time.Millisecond
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+// withDefaults sets the defaults that do not depend on the server. The other fields stay
+// zero: declare fills them only for a stream that does not exist yet.
+func (c Config) withDefaults() Config {
 	c.Role = cmp.Or(c.Role, RoleProducer)
+	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
+	c.RetryWait = cmp.Or(c.RetryWait, 250*time.Millisecond)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return c
+}
+
+//nolint:staticcheck // each error begins with its field's name
+func (c Config) validate() error {
 	switch {
 	case c.Replicas < 0 || c.Replicas > 5:
-		return c, fmt.Errorf("Replicas is %d, want 1 to 5, or 0 to keep what exists", c.Replicas)
+		return fmt.Errorf("Replicas is %d, want 1 to 5, or 0 to keep what exists", c.Replicas)
 	case c.AckWait < 0 || c.AckWait > 0 && c.AckWait < 100*time.Millisecond:
-		return c, fmt.Errorf("AckWait is %s, want at least 100ms, or 0 to keep what exists", c.AckWait)
+		return fmt.Errorf("AckWait is %s, want at least 100ms, or 0 to keep what exists", c.AckWait)
 	case c.MaxDeliver != 0 && c.MaxDeliver < 2:
-		return c, fmt.Errorf("MaxDeliver is %d, want at least 2, or 0 to keep what exists", c.MaxDeliver)
+		return fmt.Errorf("MaxDeliver is %d, want at least 2, or 0 to keep what exists", c.MaxDeliver)
 	case c.MaxAckPending < 0:
-		return c, fmt.Errorf("MaxAckPending is %d, want at least 1, or 0 to keep what exists", c.MaxAckPending)
+		return fmt.Errorf("MaxAckPending is %d, want at least 1, or 0 to keep what exists", c.MaxAckPending)
 	case c.Wait < 0:
-		return c, fmt.Errorf("Wait is %s, want 0 or more", c.Wait)
+		return fmt.Errorf("Wait is %s, want 0 or more", c.Wait)
 	case c.Timeout < 0:
-		return c, fmt.Errorf("Timeout is %s, want more than 0", c.Timeout)
+		return fmt.Errorf("Timeout is %s, want more than 0", c.Timeout)
 	case c.RetryWait < 0:
-		return c, fmt.Errorf("RetryWait is %s, want more than 0", c.RetryWait)
+		return fmt.Errorf("RetryWait is %s, want more than 0", c.RetryWait)
 	}
-	return c, nil
+	return nil
 }
 
 // Bus is one process's access to the streams and buckets, divided into parts. It is safe for
@@ -178,8 +175,8 @@ type link struct {
 // a cluster that is still forming, until ctx ends or cfg.Wait is over. A worker then also
 // waits for a producer, until ctx ends. A server that is too old is a *VersionError.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
-	cfg, err := cfg.filled()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
 	if err := checkVersion(nc); err != nil {

@@ -1,6 +1,7 @@
 package jobstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,24 +38,20 @@ type ConnectConfig struct {
 	Options []nats.Option
 }
 
-// filled sets the defaults; Connect checks the rest.
-func (c ConnectConfig) filled() ConnectConfig {
-	if c.Wait == 0 {
-		c.Wait = 30 * time.Second
-	}
-	if c.Setting == "" {
-		c.Setting = "the wait for NATS"
-	}
-	if c.Remind == 0 {
-		c.Remind = 10 * time.Second
-	}
-	if c.Retry == 0 {
-		c.Retry = 500 * time.Millisecond
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+func (c ConnectConfig) withDefaults() ConnectConfig {
+	c.Wait = cmp.Or(c.Wait, 30*time.Second)
+	c.Setting = cmp.Or(c.Setting, "the wait for NATS")
+	c.Remind = cmp.Or(c.Remind, 10*time.Second)
+	c.Retry = cmp.Or(c.Retry, 500*time.Millisecond)
+	c.Log = cmp.Or(c.Log, slog.Default())
 	return c
+}
+
+func (c ConnectConfig) validate() error {
+	if c.Wait < 0 || c.Remind < 0 || c.Retry < 0 {
+		return fmt.Errorf("Wait %s, Remind %s, Retry %s: want 0 or more", c.Wait, c.Remind, c.Retry)
+	}
+	return nil
 }
 
 // Connect connects to the servers of address (one URL, or several with commas) under a name
@@ -65,9 +62,9 @@ func (c ConnectConfig) filled() ConnectConfig {
 // wrong certificate, key or TLS setting (certs.Error), a secret file that others can read
 // (secret.ExposedError). Neither errors nor logs contain the address's credentials.
 func Connect(ctx context.Context, address, name string, cfg ConnectConfig) (*nats.Conn, error) {
-	cfg = cfg.filled()
-	if cfg.Wait < 0 || cfg.Remind < 0 || cfg.Retry < 0 {
-		return nil, fmt.Errorf("NATS at %s: Wait %s, Remind %s, Retry %s: want 0 or more", Redact(address), cfg.Wait, cfg.Remind, cfg.Retry)
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("NATS at %s: %w", Redact(address), err)
 	}
 	if err := checkAddress(address); err != nil {
 		return nil, err

@@ -76,8 +76,8 @@ var ErrNoJetStream = errors.New("no JetStream")
 // Inspect compares the existing streams with what Open would make of them, and changes
 // nothing. It does not wait for a server that is away.
 func Inspect(ctx context.Context, nc *nats.Conn, cfg Config) (Inspection, error) {
-	cfg, err := cfg.filled()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return Inspection{}, fmt.Errorf("jobstream: %w", err)
 	}
 	in := Inspection{

@@ -40,14 +40,22 @@ type Question struct {
 	// Patience is how long the plan waits for the answer, including the wait for a permit.
 	// Without this answer, the round asks for each miner's own. Default 1 min.
 	Patience time.Duration
-	Log      *slog.Logger
+	// Log default: slog.Default().
+	Log *slog.Logger
+}
+
+func (q Question) withDefaults() Question {
+	q.Patience = cmp.Or(q.Patience, time.Minute)
+	q.Log = cmp.Or(q.Log, slog.Default())
+	return q
 }
 
 // Ask makes the one request. It fails only when the caller's context ends. After any other
 // failure, the answer says why it is not used.
 func Ask(ctx context.Context, q Question) (job.AllIssues, error) {
+	q = q.withDefaults()
 	var sent atomic.Int64
-	asking, cancel := context.WithTimeoutCause(mirror.WithCounter(ctx, &sent), cmp.Or(q.Patience, time.Minute), errPatience)
+	asking, cancel := context.WithTimeoutCause(mirror.WithCounter(ctx, &sent), q.Patience, errPatience)
 	defer cancel()
 	var tally *Tally
 	answer, err := q.Mirror.AllIssues(asking, q.Bytes, func() func(scoring.IssueRow, error) {

@@ -35,6 +35,25 @@ type Config struct {
 	Log *slog.Logger
 }
 
+func (c Config) withDefaults() Config {
+	c.Every = cmp.Or(c.Every, job.WorkerSignEvery)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return c
+}
+
+//nolint:staticcheck // each error begins with its field's name
+func (c Config) validate() error {
+	switch {
+	case c.Worker.Name == "":
+		return errors.New("Worker has no name, want that of the records")
+	case c.Bus == nil || c.Limiter == nil:
+		return errors.New("Bus and Limiter are required")
+	case c.Every < 0:
+		return fmt.Errorf("Every is %s, want more than 0", c.Every)
+	}
+	return nil
+}
+
 // Writer shows one worker process. It is safe for concurrent use.
 type Writer struct {
 	cfg Config
@@ -60,15 +79,9 @@ type entry struct {
 
 // New checks cfg and returns a Writer for one Run. It stores nothing yet.
 func New(cfg Config) (*Writer, error) {
-	cfg.Every = cmp.Or(cfg.Every, job.WorkerSignEvery)
-	cfg.Log = cmp.Or(cfg.Log, slog.Default())
-	switch {
-	case cfg.Worker.Name == "":
-		return nil, errors.New("signs: Worker has no name, want that of the records")
-	case cfg.Bus == nil || cfg.Limiter == nil:
-		return nil, errors.New("signs: Bus and Limiter are required")
-	case cfg.Every < 0:
-		return nil, fmt.Errorf("signs: Every is %s, want more than 0", cfg.Every)
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("signs: %w", err)
 	}
 	return &Writer{cfg: cfg, process: nuid.Next()}, nil
 }

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,9 +34,11 @@ type Link struct {
 	Timeout time.Duration
 	// Signing signs and verifies sealed values.
 	Signing signing.Keys
-	// Log receives the values that a watch leaves out.
+	// Log receives the values that a watch leaves out. Default: slog.Default().
 	Log *slog.Logger
 }
+
+func (l *Link) log() *slog.Logger { return cmp.Or(l.Log, slog.Default()) }
 
 // Bucket is one bucket. It is safe for concurrent use.
 type Bucket struct {

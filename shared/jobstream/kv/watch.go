@@ -32,7 +32,7 @@ func Watch[T any](ctx context.Context, b *Bucket, pattern string, decode func(ke
 				return
 			}
 			if messages, created, err = b.messages(ctx, pattern); err != nil {
-				b.Log.ErrorContext(ctx, "a watch ended", "bucket", b.Name, "keys", pattern, "error", err)
+				b.log().ErrorContext(ctx, "a watch ended", "bucket", b.Name, "keys", pattern, "error", err)
 				return
 			}
 		}
@@ -99,7 +99,7 @@ func forward[T any](ctx context.Context, b *Bucket, from watched, decode func(st
 		}
 		value, err := decode(strings.TrimPrefix(msg.Subject(), Subject(b.Name, "")), msg.Data())
 		if err != nil {
-			b.Log.ErrorContext(ctx, "value left out of the watch", "error", err)
+			b.log().ErrorContext(ctx, "value left out of the watch", "error", err)
 			continue
 		}
 		select {
