@@ -17,15 +17,9 @@ import (
 func TestDocumentsNameTestsThatExist(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, s := range sources(t) {
-		if !s.isTest {
-			continue
-		}
-		for _, d := range s.file.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok {
-				known[f.Name.Name] = true
-			}
-		}
+	for name := range tests(t) {
+		_, name, _ = strings.Cut(name, " ")
+		known[name] = true
 	}
 	documents, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
 	if err != nil || len(documents) == 0 {
@@ -43,6 +37,44 @@ func TestDocumentsNameTestsThatExist(t *testing.T) {
 	}
 	if found < 20 {
 		t.Errorf("%d tests named: this test does not see the documents", found)
+	}
+}
+
+// tests has every function of a test file, behind its package and a blank.
+func tests(t *testing.T) map[string]bool {
+	t.Helper()
+	all := map[string]bool{}
+	for _, s := range sources(t) {
+		for _, d := range s.file.Decls {
+			if f, is := d.(*ast.FuncDecl); is && s.isTest {
+				all[s.pkg+" "+f.Name.Name] = true
+			}
+		}
+	}
+	return all
+}
+
+// A promise names the package in front of its tests, so that they can be run.
+func TestPromisesNameThePackagesOfTheirTests(t *testing.T) {
+	t.Parallel()
+	known, seen := tests(t), 0
+	word := regexp.MustCompile("`([^`]+)`")
+	page := string(must.Get(os.ReadFile(filepath.Join("..", "..", "docs", "promises.md")))(t))
+	for i, line := range strings.Split(page, "\n") {
+		pkg := ""
+		for _, match := range word.FindAllStringSubmatch(line, -1) {
+			switch name := match[1]; {
+			case regexp.MustCompile(`^(Test|Fuzz|Benchmark)[A-Z]\w*$`).MatchString(name):
+				if seen++; !known[pkg+" "+name] {
+					t.Errorf("docs/promises.md:%d: %s is not in package %q", i+1, name, pkg)
+				}
+			case regexp.MustCompile(`^(deploy|producer|shared|worker)[a-z/]*$`).MatchString(name):
+				pkg = name
+			}
+		}
+	}
+	if seen < 100 {
+		t.Errorf("%d tests: this test does not see the promises", seen)
 	}
 }
 
