@@ -96,27 +96,21 @@ func (a *API) evaluations(r *http.Request) (reply, error) {
 // outcome answers with the outcome byte for byte as it was signed, and the signature in
 // headers. A caller with the public key can verify it without trusting the API.
 func (a *API) outcome(r *http.Request) (reply, error) {
-	at, err := a.outcomeRef(r)
-	if err != nil {
-		return reply{}, err
-	}
-	tag := tagOf(at.Round, at.Revision)
-	if fresh(r, tag) {
-		return unchanged(tag), nil
-	}
-	stored, err := a.cfg.Bus.Outcomes.LoadSigned(r.Context(), at.Round, at.Revision)
-	if err == nil {
-		err = outcome.CheckNext(r.Context(), a.cfg.Bus, at.Round, at.Revision, stored.SHA256)
-	}
-	if err != nil {
-		return reply{}, fmt.Errorf("revision %d of round %s: %w", at.Revision, at.Round, err)
-	}
-	told := reply{raw: stored.Data, tag: tag, header: map[string]string{}}
-	if s := stored.Signature; s.SignedBy != "" {
-		told.header["Mirrorfleet-Signed-By"] = s.SignedBy
-		told.header["Mirrorfleet-Signature"] = base64.StdEncoding.EncodeToString(s.Signature)
-	}
-	return told, nil
+	return a.unlessFresh(r, func(at view.OutcomeRef) (reply, error) {
+		stored, err := a.cfg.Bus.Outcomes.LoadSigned(r.Context(), at.Round, at.Revision)
+		if err == nil {
+			err = outcome.CheckNext(r.Context(), a.cfg.Bus, at.Round, at.Revision, stored.SHA256)
+		}
+		if err != nil {
+			return reply{}, fmt.Errorf("revision %d of round %s: %w", at.Revision, at.Round, err)
+		}
+		told := reply{raw: stored.Data, header: map[string]string{}}
+		if s := stored.Signature; s.SignedBy != "" {
+			told.header["Mirrorfleet-Signed-By"] = s.SignedBy
+			told.header["Mirrorfleet-Signature"] = base64.StdEncoding.EncodeToString(s.Signature)
+		}
+		return told, nil
+	})
 }
 
 func (a *API) miner(r *http.Request) (reply, error) {
@@ -160,9 +154,21 @@ func uidOf(r *http.Request) (int, error) {
 	return uid, nil
 }
 
-// told reads the outcome that a request names, and answers with what say makes of it. A
-// caller who has that answer already gets 304, and the outcome is not read.
+// told reads the outcome that a request names, and answers with what say makes of it.
 func (a *API) told(r *http.Request, say func(outcome.Result) (any, error)) (reply, error) {
+	return a.unlessFresh(r, func(at view.OutcomeRef) (reply, error) {
+		result, err := view.Read(r.Context(), a.cfg.Bus, at)
+		if err != nil {
+			return reply{}, err
+		}
+		body, err := say(result)
+		return reply{body: body}, err
+	})
+}
+
+// unlessFresh answers about the outcome that a request names. A caller who has that answer
+// already gets 304, and the outcome is not read.
+func (a *API) unlessFresh(r *http.Request, answer func(view.OutcomeRef) (reply, error)) (reply, error) {
 	at, err := a.outcomeRef(r)
 	if err != nil {
 		return reply{}, err
@@ -171,12 +177,9 @@ func (a *API) told(r *http.Request, say func(outcome.Result) (any, error)) (repl
 	if fresh(r, tag) {
 		return unchanged(tag), nil
 	}
-	result, err := view.Read(r.Context(), a.cfg.Bus, at)
-	if err != nil {
-		return reply{}, err
-	}
-	body, err := say(result)
-	return reply{body: body, tag: tag}, err
+	told, err := answer(at)
+	told.tag = tag
+	return told, err
 }
 
 // egresses answers with the bucket of every egress. What is declared only adds to them.
