@@ -1,7 +1,7 @@
-// Command notices writes what a copy of the product must be handed on with: the
-// licence texts of every Go module and grammar in it, and the list of the
-// grammars in CycloneDX's form. The Go modules' own lists are made from the
-// binaries, by a program that reads them.
+// Command notices writes the licences and the lists of parts that every copy of the
+// product must have with it. These are the licence texts of every Go module and grammar
+// in it, and the list of the grammars in CycloneDX's form. Another program reads the
+// binaries and makes the lists of their Go modules.
 //
 // Guarantees:
 //   - Every module that a command links, and Go's own library, has its licence

@@ -1,7 +1,8 @@
-// Package observability reads what stands beside it, for the tests that hold it
-// together: the rules and alerts of Prometheus with their tests, and the
-// dashboards of Grafana, as queries with the names of metrics and labels in
-// them; and the metrics that docs/observability.md declares.
+// Package observability reads the rules of Prometheus and the dashboards of Grafana that
+// are shipped beside it, for the tests that compare them with the product's metrics. It
+// finds the names of metrics and labels in the alerts, the rules with their tests, and
+// the queries of the dashboards. It also reads which metrics docs/observability.md
+// declares.
 //
 // Guarantees: a query that cannot be read is an error that names its file; what
 // no file has is an error too, so that no test passes over nothing. Syntax is

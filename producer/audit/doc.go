@@ -1,5 +1,5 @@
-// Package audit compares all that is stored of a round with itself: planned = done + failed
-// + outstanding, and each job has exactly what its phase requires.
+// Package audit checks that all stored data of a round fits together. The sum is planned
+// = done + failed + outstanding, and each job has exactly what its phase requires.
 //
 // Guarantees:
 //   - A report is a pure function of what is stored (job.Inventory): the same inventory

@@ -1,8 +1,8 @@
-// Package chaos holds one test: whole rounds by real processes, disturbed at
-// random. Three NATS servers, a Redis, a simulated mirror with its limit
-// switched on and with faults, workers and a producer run as they do elsewhere;
-// meanwhile workers and producer are killed and stopped, servers are killed
-// and come back (Redis empty), connections are slowed down, silenced and cut.
+// Package chaos tests whole rounds of real processes while faults happen at random. Three
+// NATS servers, a Redis, a simulated mirror with its limit switched on and with faults,
+// workers and a producer run as they do elsewhere. Meanwhile workers and producer are
+// killed and stopped, servers are killed and come back (Redis empty), connections are
+// slowed down, silenced and cut.
 //
 // What it wants of each round: the outcome is that of a round that nobody
 // disturbed, byte for byte; every job is done; nothing is left in the queue;

@@ -1,7 +1,7 @@
-// Package dashboard is the producer's pages for a browser: the rounds, a round while it runs
-// and afterwards, any miner's score with the reasons for it, repositories, the limit, tokens,
-// workers and the health of the installation. It shows what the commands print and the API
-// answers, from the same data (package view).
+// Package dashboard serves the producer's pages for a browser: the rounds, a round while
+// it runs and afterwards, any miner's score with the reasons for it, repositories, the
+// limit, tokens, workers and the health of the installation. It shows what the commands
+// print and the API answers, from the same data (package view).
 //
 // Guarantees:
 //   - Reading changes nothing. Every act asks first and shows what it will do, needs one of

@@ -1,5 +1,5 @@
-// Package leadership lets one producer at a time lead a round, or the schedule. The others
-// stand by.
+// Package leadership lets one producer at a time lead a round, or the schedule, while the
+// others stand by.
 //
 // A leader writes its name into a bucket, and writes it again five times within Takeover.
 // Each write is a sign of life and replaces the one before by compare-and-set. A producer

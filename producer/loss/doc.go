@@ -1,7 +1,7 @@
-// Package loss holds tests of what a disk, a power cut or an operator takes
-// from a fleet: streams and buckets that come back as they were some time
-// before, files with flipped bits or a part missing, streams that are deleted,
-// purged or overwritten with rubbish.
+// Package loss tests that rounds still end when a disk, a power cut or an operator has
+// lost or damaged the fleet's data. Streams and buckets come back as they were some time
+// before, files have flipped bits or lack a part, streams are deleted, purged or
+// overwritten with rubbish.
 //
 // A scenario is three rounds, one after the other, by real servers, a producer
 // and two workers; something happens at one instant of the first two, or between

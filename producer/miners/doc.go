@@ -1,7 +1,8 @@
-// Package miners decides who takes part in a round for a validator's installation. It
-// reads the validator's file of stored access tokens and an export of the metagraph
-// (uid → hotkey), and asks GitHub for the account of each token. The result is the list of
-// miners of docs/rules/scoring.md#miners. Each miner that takes no part has its reason.
+// Package miners finds out which miners take part in a round, from a validator's
+// installation. It reads the validator's file of stored access tokens and an export of
+// the metagraph (uid → hotkey), and asks GitHub for the account of each token. The result
+// is the list of miners of docs/rules/scoring.md#miners. Each miner that takes no part
+// has its reason.
 //
 // Guarantees:
 //   - Both files are read again for each round, and each counts as a whole or not at all. A

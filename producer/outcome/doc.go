@@ -1,5 +1,5 @@
-// Package outcome is the result of a concluded round: what the rules computed, how the
-// fleet obtained it, and which miners can be replayed.
+// Package outcome reads and compares the results of concluded rounds. A result says what
+// the rules computed, how the fleet obtained it, and which miners can be replayed.
 //
 // Guarantees:
 //   - Each revision is stored once, under its own key. It names the digests of its inputs

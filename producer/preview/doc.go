@@ -1,5 +1,5 @@
-// Package preview says what a round would make of a change that has no pull request
-// yet: the scores of its files, its base score, and the gates that can be judged.
+// Package preview scores a change that has no pull request yet, as a round would score
+// it. It gives the scores of the files, the base score, and the gates that can be judged.
 //
 // Guarantees: the figures are those that a round gives the same change as a pull
 // request, because the same code makes them (shared/gitdiff, worker/tokenscore,

@@ -1,5 +1,4 @@
-// Package schedule begins rounds when they are due, one after the other, for
-// months.
+// Package schedule begins a round at each of its due times, one round after the other.
 //
 // A Schedule says when rounds are due: a pure function of the last turn and of
 // the time. A Keeper follows it:

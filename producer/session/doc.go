@@ -1,6 +1,6 @@
-// Package session runs what needs a whole fleet: one round, a replay, or rounds on
-// schedule. It connects to the servers, or starts them on this machine together with
-// workers and, for a trial, a simulated mirror.
+// Package session opens everything that a round needs, and runs one round, a replay, or
+// rounds on schedule. It connects to the servers, or starts them on this machine together
+// with workers and, for a trial, a simulated mirror.
 //
 // Guarantees: it prints nothing. Results are returned, progress goes to Config.Watch,
 // and what concerns an operator goes to the log. Everything that it has opened is closed

@@ -1,5 +1,6 @@
-// Package steering gives the orders of operators: pause and resume the schedule, pause and
-// resume a round, begin a turn at once. The commands and the API give the same orders by it.
+// Package steering carries out the orders of operators: pause and resume the schedule,
+// pause and resume a round, begin a turn at once. The commands and the API use it for the
+// same orders.
 //
 // An order is one change of one stored value (job.Steer), made by compare-and-set. Producers
 // follow the value: package schedule before each turn, package round while a round runs.

@@ -1,8 +1,9 @@
-// Package view is the data that is shown of rounds: the list of rounds, one round, its
-// outcome and its rewards, a miner with the reasons for its score, a pull request, what a
-// replay would run, what a round took, the state of a round that runs or was interrupted,
-// and an egress's bucket. The commands print it and the API serves it, so that both say the
-// same. producer/web/openapi.json describes it.
+// Package view collects the data that the commands, the API and the dashboard show of
+// rounds, miners, workers and the limit. The commands print it and the API serves it, so
+// that both say the same. producer/web/openapi.json describes it. It has the list of
+// rounds, one round, its outcome and its rewards, a miner with the reasons for its score,
+// a pull request, what a replay would run, what a round took, the state of a round that
+// runs or was interrupted, and an egress's bucket.
 //
 // A [Hub] follows rounds that run for many viewers at once, and looks at each round once.
 //

@@ -1,5 +1,6 @@
-// Package warmup makes warm-ups: ahead of a round it lets workers list the pull requests of
-// the coming round's miners, and fetch and score the files that the score cache lacks.
+// Package warmup fills the score cache ahead of a round. It lets workers list the pull
+// requests of the coming round's miners, and fetch and score the files that the cache
+// lacks.
 //
 //	wait until no round runs ▶ begin ▶ publish miners ▶ follow ▶ end
 //

@@ -1,7 +1,7 @@
-// Package web is the producer's API over HTTP: rounds, their rewards, their
-// miners with reasons, the limit, and replays. openapi.json describes it, and
-// what the commands print with --json; tests hold that every route is described,
-// that every field is, and that whatever is answered or printed is as described.
+// Package web serves the producer's API over HTTP: rounds, their rewards, their miners
+// with reasons, the limit, replays and orders. openapi.json describes the API, and the
+// JSON that the commands print. Tests compare it with every route, every field and every
+// answer.
 //
 // Guarantees:
 //   - Reading changes nothing. Config.Guard says who may read and who may order. It refuses

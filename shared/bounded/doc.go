@@ -1,5 +1,5 @@
-// Package bounded shortens texts that others wrote: answers of the mirror, names and errors
-// of workers, remarks of operators. Such a text may be long, may steer a terminal and may
+// Package bounded shortens texts from outside: answers of the mirror, names and errors of
+// workers, remarks of operators. Such a text may be long, may steer a terminal and may
 // not be UTF-8.
 //
 // Guarantees: the result is UTF-8 and not longer than was asked for, except for the mark of

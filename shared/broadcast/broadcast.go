@@ -1,4 +1,4 @@
-// Package broadcast tells all who wait for an event that it has happened.
+// Package broadcast wakes every goroutine that waits for an event.
 //
 // It never blocks, keeps no list of who waits, and has no goroutine. An event that happens
 // while nobody waits is not remembered. So a waiter takes the channel first and reads the

@@ -1,4 +1,4 @@
-// Package certs is TLS by files: the CA that is trusted, and the certificate and
+// Package certs sets up TLS from files: the CA that is trusted, and the certificate and
 // key that a process shows.
 //
 // Guarantees: files are checked at the start, each error names the setting and

@@ -1,5 +1,5 @@
-// Package crash names the steps between two durable effects, and kills this
-// process at one of them when a test asks for it.
+// Package crash marks the steps between two durable effects, and kills this process at
+// one of them when a test asks for it.
 //
 // A step is marked where it stands, `crash.At(crash.EvaluationStored)`: what
 // comes before it has been confirmed, what comes after it has not been begun.

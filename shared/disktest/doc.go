@@ -1,4 +1,4 @@
-// Package disktest gives a test a small disk of its own, which it may fill.
+// Package disktest gives a test a small disk of its own, so that the test can fill it.
 //
 // Guarantees: the disk is there for one process and no other: [On] runs the
 // test a second time, as a child in name spaces of its own, and what is mounted

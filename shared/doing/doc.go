@@ -1,4 +1,4 @@
-// Package doing says what a job does at this moment, or what it waits for.
+// Package doing records what a job does at this moment, or what it waits for.
 //
 // The owner of a job puts a [Board] into the job's context. Code that works for the job
 // under that context says so: [Begin] names a step, such as the files of one pull request,

@@ -1,7 +1,6 @@
-// Package fleet opens what every process of the fleet has, producer and
-// worker alike: telemetry and logs, NATS with its streams, the limiter on
-// Redis, and the process's one mirror client. Without it, each command would repeat
-// this wiring.
+// Package fleet connects a process, producer or worker, to everything that the fleet
+// shares: telemetry and logs, NATS with its streams, the limiter on Redis, and the
+// process's one mirror client. Without it, each command would repeat this wiring.
 //
 // Guarantees:
 //   - Open waits for servers that cannot be reached yet, says so once, and gives up

@@ -1,6 +1,7 @@
-// Package gitdiff reads from a git repository what a change does to its files, as
-// the mirror answers it for a pull request: docs/rules/mirror.md#items. The simulated
-// mirror serves it, and `producer preview` scores it, so that both see the same.
+// Package gitdiff reads the files that differ between two commits of a git repository, in
+// the form in which the mirror answers for a pull request: docs/rules/mirror.md#items.
+// The simulated mirror serves them, and `producer preview` scores them, so that both see
+// the same.
 //
 // Guarantees:
 //   - The answer follows from the commits alone. Work tree, index, attributes and the

@@ -1,5 +1,5 @@
-// Package health serves the pages by which others watch a process: /healthz (it is alive),
-// /readyz (it can do work, or why not) and /metrics.
+// Package health serves the pages by which a process is monitored: /healthz (it is
+// alive), /readyz (it can do work, or why not) and /metrics.
 //
 // Guarantees: /readyz answers 200 only if every named part is present and every check
 // passes now. Otherwise it answers 503, with each part's state as JSON. It is served from

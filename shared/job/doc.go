@@ -1,5 +1,5 @@
-// Package job has the data that producer and workers exchange: jobs,
-// their records, evaluations and dead letters, with their subjects and keys.
+// Package job defines the data that producer and workers exchange: jobs, their records,
+// evaluations and dead letters, with their subjects and keys.
 //
 // A job is one miner of one round. Its record is the truth about it and is
 // changed only by compare-and-set, along the transitions of this package:

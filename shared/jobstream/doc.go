@@ -1,5 +1,5 @@
-// Package jobstream keeps jobs, their records and what comes of them in NATS
-// JetStream: the streams, their consumers and the key-value buckets.
+// Package jobstream stores jobs, their records and their results in NATS JetStream. It
+// declares the streams, their consumers and the key-value buckets.
 //
 // Guarantees:
 //

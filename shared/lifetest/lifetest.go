@@ -1,7 +1,7 @@
-// Package lifetest has the one stress test of everything that lives long: whatever
-// is started has one way to stop. It stops once, however many ask, waits for its
-// goroutines, and may be stopped again. That no goroutine is left is for the leak
-// check of each package's TestMain to tell.
+// Package lifetest tests that whatever is started can be stopped once, by any number of
+// callers. Everything that lives long has one way to stop. It stops once, waits for its
+// goroutines, and may be stopped again. The leak check of each package's TestMain tells
+// whether a goroutine is left.
 package lifetest
 
 import (

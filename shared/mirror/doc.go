@@ -1,6 +1,6 @@
-// Package mirror is the client of the one mirror that the fleet asks. A
-// process has one Client for each mirror that it asks. The owner of the process's
-// servers makes it, hands it down and closes it; nobody else does either.
+// Package mirror sends all requests to the mirror, with permits, retries and a breaker. A
+// process has one Client for each mirror that it asks. The owner of the process's servers
+// makes it, hands it down and closes it; nobody else does either.
 //
 // Guarantees:
 //   - Not one request leaves without a permit: metering sits in the

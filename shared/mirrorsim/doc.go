@@ -1,6 +1,6 @@
-// Package mirrorsim is a mirror for trials and tests. It answers every request that the
-// real one answers, from a given World, behind a limit that counts in every way in which
-// Cloudflare may count.
+// Package mirrorsim simulates the mirror for trials and tests. It answers every request
+// that the real one answers, from a given World, behind a limit that counts in every way
+// in which Cloudflare may count.
 //
 // A World is recorded (ReadCase, and Demo, which is built in), read from git histories
 // (package gitworld), or made by hand (NewWorld, AddPull, …). It does not change while a

@@ -1,7 +1,7 @@
-// Package must holds what a test cannot go on without: that something did not
-// fail ([Do], [Get]), that something comes to hold ([Until]), that something
-// arrives ([Receive]). A test that lacks it ends there, with what it lacked.
-// [Check] is for clean-ups: the test fails, and goes on.
+// Package must ends a test at once when something that it needs has failed. It checks
+// that an operation did not fail ([Do], [Get]), that a condition comes to hold ([Until]),
+// and that a value arrives ([Receive]). [Check] is for clean-ups: the test fails, and
+// continues.
 package must
 
 import (

@@ -1,6 +1,6 @@
-// Package openissues takes from the mirror's one answer on the issues of all authors
-// what a round needs of them: of each of its miners how many issues are open in each
-// repository, and whether the mirror has any to list for the round's windows. The
+// Package openissues counts the open issues of a round's miners in the mirror's one
+// answer on the issues of all authors. It says of each miner how many issues are open in
+// each repository, and whether the mirror has any to list for the round's windows. The
 // answer stands in for one or two requests of each miner.
 //
 // Guarantees:

@@ -1,4 +1,4 @@
-// Package pause waits, for as long as it is still wanted.
+// Package pause waits for a length of time, or until a context ends.
 package pause
 
 import (

@@ -1,5 +1,5 @@
-// Package plural counts things in a sentence: "1 job", "2 jobs". It makes plurals
-// with an s, and is told the others.
+// Package plural writes numbers and lists of things for a sentence: "1 job", "2 jobs",
+// "a, b and 3 more". It makes plurals with an s, and is told the others.
 package plural
 
 import (

@@ -1,5 +1,5 @@
-// Package problems is how a refusal is said over HTTP: RFC 9457's problem document. What
-// types of problems there are is each server's own.
+// Package problems writes refusals over HTTP in the form of RFC 9457, the problem
+// document. Each server has its own types of problems.
 package problems
 
 // ContentType is what a document is sent as.

@@ -1,6 +1,6 @@
-// Package ratelimit meters the requests of a whole fleet. Each egress has one token
-// bucket of burst one in Redis. All processes behind the egress draw their permits from
-// it.
+// Package ratelimit gives each request of the fleet its permit, so that the fleet stays
+// under the mirror's limit. Each egress has one token bucket of burst one in Redis. All
+// processes behind the egress draw their permits from it.
 //
 // # Guarantees
 //

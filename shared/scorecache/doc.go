@@ -1,5 +1,5 @@
-// Package scorecache keeps what came of pull requests' files in a JetStream
-// key-value bucket, by content: a round fetches only what it has not seen.
+// Package scorecache stores the token scores of pull requests by content, so that a round
+// fetches only changed files. It is a key-value bucket of JetStream.
 //
 // Guarantees:
 //   - A key names everything that the figures follow from: the repository, the

@@ -1,4 +1,4 @@
-// Package scoring is the rules: what one round computes, as pure functions.
+// Package scoring computes a round by the rules, in pure functions.
 //
 // It works in three steps, run by different processes:
 //

@@ -1,5 +1,5 @@
-// Package secret reads files that hold a secret: a password, a token, a private
-// key, the miners' access tokens.
+// Package secret reads a file with a secret, and refuses one that others can read.
+// Secrets are passwords, tokens, private keys and the miners' access tokens.
 //
 // Guarantees: a file that others can read is refused, with its mode and the
 // command that mends it; its content is in no error. Others are those who are

@@ -1,7 +1,6 @@
-// Package telemetry sets up what lets an operator see a process: traces and
-// metrics, structured logs with trace ids, and what takes a trace through the
-// headers of a NATS message. Names of spans, attributes and metrics are declared
-// here and nowhere else.
+// Package telemetry sets up the traces, metrics and logs of a process. Logs are
+// structured and have trace ids. Headers of NATS messages carry a trace from process to
+// process. Names of spans, attributes and metrics are declared here and nowhere else.
 //
 // Guarantees:
 //   - Without OTEL_EXPORTER_OTLP_ENDPOINT (or its _TRACES_ and _METRICS_ forms)

@@ -1,6 +1,6 @@
-// Package terminal lays out what commands print for a person: how wide the
-// place is that it goes to, whether it takes colour, tables that fit it, and
-// filters for what steers a terminal.
+// Package terminal fits text to a terminal, and removes what could control it. It finds
+// out how wide the place is that a text goes to and whether it takes colour, lays out
+// tables that fit it, and filters text that others wrote.
 //
 // Guarantees: a table is never wider than the terminal unless its numbers and names are;
 // what is cut is text, ends in …, and is cut where it is longest. Numbers are

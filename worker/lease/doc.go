@@ -1,5 +1,6 @@
-// Package lease runs jobs: it pulls as many as it has free slots, keeps each
-// one's lease alive, commits under a fence, settles, and drains.
+// Package lease takes jobs from the queue and brings each to its end. It pulls as many as
+// it has free slots, keeps each one's lease alive, commits under a fence, settles, and
+// drains.
 //
 // One delivery goes through these states. An abandoned delivery is not acknowledged in any
 // way, because the job belongs to another worker by then:

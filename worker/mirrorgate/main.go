@@ -1,6 +1,6 @@
-// Command mirrorgate is a gateway to the mirror for whatever is not the fleet and sends
-// from the same IP: the validator's own code, a person's script. It has the mirror's
-// interface, and shares the fleet's limit.
+// Command mirrorgate is a gateway to the mirror for programs outside the fleet that send
+// from the same IP, such as the validator's own code or a person's script. It has the
+// mirror's interface, and shares the fleet's limit.
 package main
 
 import (

@@ -1,7 +1,7 @@
-// Package parity holds what the validator itself computed, and the tests that
-// hold the product to it: whole rounds over recorded worlds, decoded by the
-// mirror client, scored by the real parser in child processes, and concluded
-// by the rules.
+// Package parity tests that the product computes the same scores as the validator. It
+// holds what the validator itself computed. Its tests run whole rounds over recorded
+// worlds, decoded by the mirror client, scored by the real parser in child processes, and
+// concluded by the rules.
 //
 // A case is one JSON file (compressed here): a registry, miners, what the
 // mirror answers, and for each round over that world what it changes (mirror

@@ -1,5 +1,5 @@
-// Package signs shows to others what this worker process does: who it is, what its jobs do
-// or wait for, and how much of the limit it takes.
+// Package signs stores what this worker process does, for others to see: who it is, what
+// its jobs do or wait for, and how much of the limit it takes.
 //
 // A [Writer] stores a sign of life every few seconds, one when it begins, and a last one
 // with the process's last word. A process that is killed says no last word; its signs stop,

@@ -1,6 +1,6 @@
-// Package tokenscore scores the files of pull requests by their syntax trees,
-// in child processes that a crash, a hang or a memory hog can take down without
-// anything else being lost.
+// Package tokenscore scores the files of pull requests by their syntax trees, in child
+// processes. A crash, a hang or a memory hog takes down a child, and nothing else is
+// lost.
 //
 // Guarantees:
 //   - A pull request has its own budget of processor time, and a child to itself. If the

@@ -1,5 +1,5 @@
-// Package warm works on warm-ups: while its process has no job, it takes miners of the one
-// that is under way, and has the files fetched and scored that the score cache lacks.
+// Package warm fetches and scores files ahead of a round, while its worker has no job. It
+// takes miners of the warm-up that is under way, and stores what the score cache lacks.
 //
 // Guarantees:
 //   - It never works beside a round. A job of this process ends its work at once. A job of

@@ -1,5 +1,5 @@
-// Package webtest holds what the API answers and what the commands print with
-// --json against the one description of both, openapi.json.
+// Package webtest checks answers of the API, and JSON that the commands print, against
+// openapi.json, which describes both.
 //
 // It is stricter than the description is with those who read: a field that is
 // not described is an error here.

@@ -1,6 +1,6 @@
-// Package commandtest has the checks that every command of the product must pass:
-// each flag has its environment variable and is in the record of settings, and each
-// help page equals a golden file that somebody has read.
+// Package commandtest checks the flags and the help pages of a command. Each flag has its
+// environment variable and is in the record of settings, and each help page equals a
+// golden file that somebody has read.
 //
 // A failed check shows the difference. The test flag -update rewrites pages and
 // record.

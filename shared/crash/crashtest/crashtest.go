@@ -1,7 +1,7 @@
-// Package crashtest is what the tests have in common that kill processes at
-// crash points. It reads the points out of the sources, where one that is marked
-// and that no test names, or that is named and marked nowhere, is found; and it
-// reads how many processes in a row are to be killed at each.
+// Package crashtest lists the crash points of the sources, for the tests that kill
+// processes there. It finds a point that is marked and that no test names, and one that
+// is named and marked nowhere. It reads how many processes in a row are to be killed at
+// each.
 package crashtest
 
 import (

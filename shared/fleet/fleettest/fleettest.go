@@ -1,6 +1,6 @@
-// Package fleettest builds the product's commands as they ship, for tests that
-// run, stop and kill them as processes ([Main], [Command]), and serves a
-// simulated mirror by one of them ([Simulate]).
+// Package fleettest builds the product's commands as they ship, for tests that run them
+// as processes. Tests run, stop and kill them ([Main], [Command]); [Simulate] serves a
+// simulated mirror by one of them.
 package fleettest
 
 import (

@@ -1,6 +1,6 @@
-// Package jobstreamtest starts what tests of jobs need: real NATS, with Redis
-// beside it, in the test's process ([Start]), or NATS alone by options or a
-// configuration ([Run], [Configured]), and a bus on it ([Open]).
+// Package jobstreamtest starts NATS, and Redis beside it, for tests of jobs. Both are
+// real and run in the test's process ([Start]). NATS can also be started alone, by
+// options or a configuration ([Run], [Configured]), and a bus on it ([Open]).
 //
 // Everything ends with its test. What cannot be had ends the test.
 package jobstreamtest

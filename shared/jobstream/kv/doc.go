@@ -1,4 +1,4 @@
-// Package kv keeps values under the keys of JetStream's buckets.
+// Package kv stores and reads values in JetStream's key-value buckets.
 //
 // A [Bucket] reads, lists, writes and watches stored bytes. A [Value] is one value of a
 // bucket: a Go type as JSON, under one key, with the version of the build that wrote it.

@@ -1,6 +1,6 @@
-// Package windows counts, exactly, the worst moment of a sequence of requests
-// under each of the three ways in which a limit of so many requests per window
-// may be counted.
+// Package windows counts how many requests of a sequence fall into the worst window. It
+// does so exactly, for each of the three ways in which a limit of so many requests per
+// window may be counted.
 //
 // Who enforces a limit rarely says how it counts, nor when its windows begin. A
 // sequence keeps within the limit for certain only when no count exceeds it for

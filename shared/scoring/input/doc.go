@@ -1,5 +1,5 @@
-// Package input reads what a round is planned with: the registry of repositories
-// and the miners file (docs/rules/scoring.md#inputs).
+// Package input reads the registry of repositories and the miners file, with which a
+// round is planned (docs/rules/scoring.md#inputs).
 //
 // Guarantees: numbers are read as the validator reads them, and every default is
 // filled in. FailureOf finds every failure that a miner's own entry shows.

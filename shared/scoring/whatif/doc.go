@@ -1,4 +1,4 @@
-// Package whatif applies the rules to a concluded round in which something else is true: a
+// Package whatif computes a concluded round again as if something had been different: a
 // pull request merged or closed, a label, a linked issue, an approval, a date, another
 // registry.
 //

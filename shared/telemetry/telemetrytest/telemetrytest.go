@@ -1,5 +1,5 @@
-// Package telemetrytest reads what a process counts ([Meter]) and logs ([Log]),
-// for tests of the packages that do.
+// Package telemetrytest reads the metrics ([Meter]) and the logs ([Log]) of a test's
+// process.
 //
 // The meter provider is the process's: a test that sets it cannot be parallel,
 // and gives it back at its end. It fails when metrics cannot be read; a metric

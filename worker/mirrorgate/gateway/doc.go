@@ -1,6 +1,6 @@
-// Package gateway is a reverse proxy with the mirror's own interface, for whatever is
-// not the fleet and sends from the same IP: the validator's own code, a person's script.
-// Its clients need no change but the mirror's address.
+// Package gateway passes requests of other programs on to the mirror, with permits of the
+// fleet's limit. Such programs send from the same IP: the validator's own code, a
+// person's script. They need no change but the mirror's address.
 //
 // Guarantees:
 //   - Every request leaves through the process's one mirror client. So each try has its own

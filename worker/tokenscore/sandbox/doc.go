@@ -1,5 +1,5 @@
-// Package sandbox takes from a process that parses strangers' files the rights
-// that parsing does not need: a text that takes the process over gains nothing.
+// Package sandbox takes from a child process every right that parsing does not need. The
+// child parses strangers' files: a text that takes the process over gains nothing.
 //
 // Guarantees, once Enter has returned and Limit was called:
 //   - The process opens the files that Enter names, and those under its

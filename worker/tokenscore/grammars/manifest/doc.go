@@ -1,6 +1,6 @@
-// Package manifest says what a grammars directory holds: the parser's runtime
-// with our walk compiled in, and one shared object per language, each with the
-// digest of the sources that it was made from.
+// Package manifest describes and verifies a grammars directory. Such a directory has the
+// parser's runtime with our walk compiled in, and one shared object per language, each
+// with the digest of the sources that it was made from.
 //
 // Guarantees:
 //   - A directory that Verify accepts holds every language of the rules, each
