@@ -101,6 +101,10 @@ func (d *Dashboard) pages() map[string]maker {
 	return map[string]maker{
 		"GET /{$}":          d.rounds,
 		"GET " + signInPath: d.signIn,
+		"GET /limit":        d.limit,
+		"GET /workers":      d.workers,
+		"GET /tokens":       d.tokens,
+		"GET /search":       d.search,
 		"/":                 d.nothing,
 	}
 }

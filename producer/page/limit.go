@@ -132,7 +132,7 @@ func (p bucket) standing() (string, terminal.Colour) {
 		return "HELD by hand for " + Length(p.Hold) + " more (producer limit --release ends it)", terminal.Bad
 	case p.CoolDown > 0:
 		return "COOLING DOWN for " + Length(p.CoolDown) + " more, because the mirror asked for it", terminal.Bad
-	case p.Granted > 0 && p.LastSlot < p.Horizon: // a waiting process asks at least once in every horizon
+	case p.Flows():
 		return "in use", terminal.Good
 	}
 	return "idle", terminal.Plain

@@ -22,7 +22,7 @@ func Tokens(w io.Writer, t view.Tokens) error {
 	}
 	for _, state := range view.TokenStates() {
 		if n := counts[state]; n > 0 {
-			p.painted(terminal.Warn, func() { p.linef("%6d  %s", n, meaningOf(state)) })
+			p.painted(terminal.Warn, func() { p.linef("%6d  %s: %s", n, state, state.Meaning()) })
 		}
 	}
 	for _, state := range view.TokenStates() {
@@ -57,7 +57,7 @@ func printLacking(p *page, t *view.Tokens, state view.TokenState) {
 			p.textf(8, "it had a usable token in the round before")
 		}
 	}
-	p.textf(0, "Remedy: %s", remedyOf(state))
+	p.textf(0, "Remedy: %s", state.Remedy())
 }
 
 func keptText(kept int) string {
@@ -72,24 +72,4 @@ func have(n int) string {
 		return "has"
 	}
 	return "have"
-}
-
-// meaningOf says what a state means.
-func meaningOf(state view.TokenState) string {
-	return map[view.TokenState]string{
-		view.TokenNone:        "none: no token is stored for the uid",
-		view.TokenStale:       "stale: the stored token is of another hotkey, which had the uid before",
-		view.TokenRefused:     "refused: GitHub does not accept the token",
-		view.TokenUnreachable: "unreachable: GitHub did not say whose account it is, nor within a day before",
-	}[state]
-}
-
-// remedyOf says what helps against a state.
-func remedyOf(state view.TokenState) string {
-	return map[view.TokenState]string{
-		view.TokenNone:        "the miner sends the validator a token; the next round takes it",
-		view.TokenStale:       "the miner that has the uid now sends the validator a token of its own",
-		view.TokenRefused:     "it has expired, was revoked or lacks a right: the miner makes a new one and sends it to the validator",
-		view.TokenUnreachable: "the next round asks GitHub again; if it stays, see whether the producer reaches GitHub (producer doctor)",
-	}[state]
 }

@@ -13,6 +13,7 @@ func TestTokenPages(t *testing.T) {
 	planned := time.Date(2026, 6, 3, 12, 0, 0, 0, time.UTC)
 	whole := view.Tokens{
 		Round: "20260603t120000z-010203", PlannedAt: planned, Miners: 254, Usable: 254, Rounds: 1, Lacking: []view.Lacking{},
+		History: []view.Covered{},
 	}
 	goldenPage(t, "tokens/whole", "Tokens", whole, Tokens)
 	lacking := whole

@@ -106,6 +106,10 @@ func (p Bucket) used(cells []int64) (used int64) {
 	return used
 }
 
+// Flows says that permits are granted just now: a process that waits for one asks at least
+// once in every horizon.
+func (p Bucket) Flows() bool { return p.Granted > 0 && p.LastSlot < p.Horizon }
+
 // UseRow is how many cells of a bucket's use make a minute.
 const UseRow = 60 / useCell
 

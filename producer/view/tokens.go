@@ -29,6 +29,16 @@ type Tokens struct {
 	Rounds int `json:"rounds"`
 	// Lacking are the others: those that fell out last come first.
 	Lacking []Lacking `json:"lacking"`
+	// History is the coverage of the last rounds, the last one first.
+	History []Covered `json:"history"`
+}
+
+// Covered is the coverage of one round.
+type Covered struct {
+	Round     string    `json:"round"`
+	PlannedAt time.Time `json:"planned_at"`
+	Miners    int       `json:"miners"`
+	Usable    int       `json:"usable"`
 }
 
 // Lacking is a miner without a usable token.
@@ -64,21 +74,47 @@ func TokenStates() []TokenState {
 	return []TokenState{TokenNone, TokenStale, TokenRefused, TokenUnreachable}
 }
 
+// Meaning says what a state means.
+func (s TokenState) Meaning() string {
+	return map[TokenState]string{
+		TokenNone:        "no token is stored for the uid",
+		TokenStale:       "the stored token is of another hotkey, which had the uid before",
+		TokenRefused:     "GitHub does not accept the token",
+		TokenUnreachable: "GitHub did not say whose account it is, nor within a day before",
+	}[s]
+}
+
+// Remedy says what helps against a state.
+func (s TokenState) Remedy() string {
+	return map[TokenState]string{
+		TokenNone:        "the miner sends the validator a token; the next round takes it",
+		TokenStale:       "the miner that has the uid now sends the validator a token of its own",
+		TokenRefused:     "it has expired, was revoked or lacks a right: the miner makes a new one and sends it to the validator",
+		TokenUnreachable: "the next round asks GitHub again; if it stays, see whether the producer reaches GitHub (producer doctor)",
+	}[s]
+}
+
+// historyRounds is how many rounds Tokens.History has: two days of a round every two hours.
+const historyRounds = 24
+
 // maxLooked bounds how many manifests are read: at a round every two hours they are eight
-// days. Most often few are read, because every miner's last usable token is found.
+// days. Most often no more are read than the history has, because every miner's last usable
+// token is found.
 const maxLooked = 100
 
 // TokensOf reads the coverage by the last rounds of the schedule, or by all rounds if none
 // is of the schedule. A manifest that cannot be read is passed over.
 func TokensOf(ctx context.Context, bus *jobstream.Bus) (Tokens, error) {
 	var looked, byHand []job.Manifest
+	known := false
 	err := eachManifest(ctx, bus, func(m job.Manifest) (enough bool) {
 		if m.Due.IsZero() {
 			byHand = append(byHand, m)
 		} else {
 			looked = append(looked, m)
 		}
-		return len(looked) > 0 && settled(looked)
+		known = known || len(looked) > 0 && settled(looked)
+		return known && len(looked) >= historyRounds
 	})
 	if err != nil {
 		return Tokens{}, err
@@ -154,6 +190,10 @@ func coverage(rounds []job.Manifest) Tokens {
 		PlannedAt: last.PlannedAt,
 		Rounds:    len(rounds),
 		Lacking:   []Lacking{},
+		History:   []Covered{},
+	}
+	for i := range rounds[:min(len(rounds), historyRounds)] {
+		t.History = append(t.History, covered(&rounds[i]))
 	}
 	for _, miner := range last.Miners {
 		state, needed := tokenOf(miner)
@@ -174,6 +214,21 @@ func coverage(rounds []job.Manifest) Tokens {
 		return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(a.UID, b.UID))
 	})
 	return t
+}
+
+func covered(m *job.Manifest) Covered {
+	c := Covered{Round: m.Round, PlannedAt: m.PlannedAt}
+	for _, miner := range m.Miners {
+		state, needed := tokenOf(miner)
+		if !needed {
+			continue
+		}
+		c.Miners++
+		if state == TokenUsable {
+			c.Usable++
+		}
+	}
+	return c
 }
 
 // tokenOf is how a miner's token stands; needed is false for a uid that needs none.

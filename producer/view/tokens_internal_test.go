@@ -1,6 +1,7 @@
 package view
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +46,14 @@ func TestCoverage(t *testing.T) {
 		newest := []job.Manifest{rounds[3], rounds[2], rounds[1], rounds[0]}
 		got := coverage(newest)
 		expected := Tokens{Round: "d", PlannedAt: start.Add(3 * time.Hour), Miners: 1, Rounds: 4, Lacking: []Lacking{}}
+		for i := range newest {
+			c := Covered{Round: newest[i].Round, PlannedAt: newest[i].PlannedAt}
+			if state := history[3-i]; state != '-' {
+				c.Miners = 1
+				c.Usable = strings.Count("uko", string(state))
+			}
+			expected.History = append(expected.History, c)
+		}
 		if want == nil {
 			expected.Usable = 1
 			if history[3] == 'k' {

@@ -39,6 +39,10 @@ func TestTokens(t *testing.T) {
 			{UID: 1, Hotkey: "h1", State: view.TokenRefused, Since: now.Add(2 * time.Hour), Rounds: 1, FellOut: true},
 			{UID: 3, Hotkey: "h3", State: view.TokenNone, Since: now, Rounds: 2, AtLeast: true},
 		},
+		History: []view.Covered{
+			{Round: got.Round, PlannedAt: now.Add(2 * time.Hour), Miners: 3, Usable: 1},
+			{Round: got.History[len(got.History)-1].Round, PlannedAt: now, Miners: 3, Usable: 1},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("coverage (-want +got):\n%s", diff)
