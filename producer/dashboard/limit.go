@@ -27,6 +27,7 @@ type egressRow struct {
 
 	Full  view.Bucket
 	Stand badge
+	Tiles []tile
 	Chart template.HTML
 	Cells []useCell
 }
@@ -105,6 +106,7 @@ func (d *Dashboard) egresses(ctx context.Context) (rows []egressRow, declared []
 			row.Full = view.BucketOf(buckets[at])
 		}
 		row.Stand = standOfEgress(&row)
+		row.Tiles = egressTiles(&row)
 		row.Cells = cellsOf(&row.Full)
 		row.Chart = useChart(e.Egress, &row.Full, row.Cells)
 		rows = append(rows, row)
@@ -127,6 +129,30 @@ func standOfEgress(e *egressRow) badge {
 		return badge{"in use", "good"}
 	}
 	return badge{"idle", ""}
+}
+
+func egressTiles(e *egressRow) []tile {
+	b := &e.Full
+	share, of := "unknown", "the bucket is younger than a minute"
+	if e.ShareOf > 0 {
+		share, of = percent(e.Share), fmt.Sprintf("%s requests in the last %s", number(e.LastMinute), took(e.ShareOf))
+	}
+	return []tile{
+		{"Of the limit", share, of},
+		{"Pace", decimals(b.Rate, 2) + " a second", fmt.Sprintf("the mirror allows %s in %s", number(b.Limit), took(b.Window))},
+		{"Permits", number(e.Granted), number(e.Background) + " of the background"},
+		{"Told to ask later", number(b.Refused), fmt.Sprintf("permits are given up to %s ahead", seconds(b.Horizon))},
+		{"Cool-downs", number(b.CoolDowns), "since the bucket began"},
+		{"Bucket began", took(b.StartedAt) + " ago", "started anew so far: " + number(max(b.Restarts-1, 0))},
+	}
+}
+
+// seconds writes a short length of time, which may be less than a second.
+func seconds(s float64) string {
+	if s < 10 {
+		return decimals(s, 1) + " s"
+	}
+	return took(s)
 }
 
 func egressColumns() []column[egressRow] {

@@ -123,7 +123,12 @@ func (q query) search(r *outcome.Result, rounds []string) (exact, part []Found) 
 	for i := range r.Outcome.Miners {
 		m := &r.Outcome.Miners[i]
 		if m.UID == q.number {
-			exact = append(exact, Found{Kind: FoundMiner, Round: r.Round, UID: m.UID, Text: m.Hotkey})
+			exact = append(exact, Found{
+				Kind:  FoundMiner,
+				Round: r.Round,
+				UID:   m.UID,
+				Text:  m.Hotkey,
+			})
 			continue
 		}
 		account := m.GitHubID

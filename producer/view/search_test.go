@@ -16,7 +16,9 @@ func TestSearch(t *testing.T) {
 	t.Parallel()
 	pull := func(repository string, number int, login string) scoring.PullRequestOutcome {
 		var p scoring.PullRequestOutcome
-		p.Repository, p.Number, p.Listed = repository, number, &scoring.Listed{AuthorLogin: login}
+		p.Repository = repository
+		p.Number = number
+		p.Listed = &scoring.Listed{AuthorLogin: login}
 		return p
 	}
 	r := outcome.Result{Round: "20260601t000000z-aaaaaa", Outcome: scoring.Outcome{

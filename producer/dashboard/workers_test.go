@@ -1,0 +1,112 @@
+package dashboard_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"mirrorfleet/producer/dashboard"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
+)
+
+// The workers, with what each does; one whose version differs, one that was lost, and one
+// that left with its last word.
+func TestWorkers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *dashboard.Config) { c.Now = time.Now })
+	has(t, b.get(t, "/workers"), http.StatusOK, "No worker has shown itself", "<title>0 · Workers")
+	at := time.Now()
+	show := func(process string, w job.Worker) {
+		w.At = at
+		w.Started = at.Add(-time.Minute)
+		w.Slots = 4
+		w.Egress = "eu-1"
+		must.Do(t, b.bus.Presence.Show(t.Context(), process, w))
+	}
+	show("p1", job.Worker{Name: "w1", Build: "v2", Host: hostile, Jobs: []job.WorkerJob{
+		{Round: "r1", UID: 7, Since: at.Add(-90 * time.Second), Requests: 12},
+		{Round: "warm-r2", UID: 8, WarmUp: true, Since: at},
+	}})
+	show("p2", job.Worker{Name: "w2", Build: "v2"})
+	show("p3", job.Worker{Name: "w3", Build: "v1 " + hostile, Permits: 30, Of: time.Minute, Share: 0.1})
+	show("p4", job.Worker{Name: "w4", Build: "v1", Left: "drained " + hostile})
+	show("p5", job.Worker{Name: "w1", Build: "v1", Left: "killed"})
+	page := b.get(t, "/workers")
+	has(t, page, http.StatusOK, "<title>3 · Workers", `<tr id="w1">`, `href="/rounds/r1/miners/7"`, ">warm-up<", "1 min 3", "The workers run different versions",
+		">differs<", ">left<", "drained =cmd&lt;script", "2/4", "10.0 % of eu-1", `href="/limit#egress-eu-1"`)
+	if n := strings.Count(page.Body, `id="w1"`); n != 1 {
+		t.Errorf("the anchor of w1 is there %d times", n)
+	}
+	if n := strings.Count(page.Body, ">differs<"); n != 1 {
+		t.Errorf("%d versions are marked, want that of the one that runs and differs", n)
+	}
+	filtered := b.get(t, "/workers?filter=V1&sort=-worker")
+	if has(t, filtered, http.StatusOK, "w3", "w4"); strings.Contains(filtered.Body, `<bdi>w2</bdi></th>`) {
+		t.Error("the filter lets through what it should not")
+	}
+	has(t, b.get(t, "/workers?filter=%3Cb%3E%E2%80%AE"), http.StatusOK, "No worker has “<bdi>&lt;b&gt;")
+	has(t, b.get(t, "/workers?sort=nonsense"), http.StatusBadRequest, "want one of worker, state")
+}
+
+// The tokens: the coverage of the last rounds, and who lacks one, since when.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	has(t, b.get(t, "/tokens"), http.StatusOK, "There is no round yet")
+	for i := range 3 {
+		m := b.plan(t, now.Add(time.Duration(i)*2*time.Hour))
+		m.Due = m.PlannedAt
+		if i == 2 {
+			m.Miners[1].Token, m.Miners[1].Hotkey = "refused", "h1"
+			m.Miners[3].Hotkey = hostile
+		}
+		must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
+	}
+	page := b.get(t, "/tokens")
+	has(t, page, http.StatusOK, "<title>1/3 · Tokens", ">fell out<", "GitHub does not accept the token", "no token is stored for the uid", `href="/api/v1/tokens"`,
+		"Miners with a usable token in the last 3 rounds; in the last one 1 of 3", "/miners/1\">Miner 1<", "<td class=\"number\">2</td><td class=\"number\">3</td>")
+	has(t, b.get(t, "/tokens?filter=refused&sort=uid"), http.StatusOK, "Miner 1<")
+	if page := b.get(t, "/tokens?filter=refused"); strings.Contains(page.Body, "Miner 3<") {
+		t.Error("the filter lets through what it should not")
+	}
+	has(t, b.get(t, "/tokens?sort=x"), http.StatusBadRequest)
+}
+
+// A search that hits one thing leads there, one with several hits lists them by kind, and one
+// without says what can be searched for.
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	has(t, b.get(t, "/search?q=h1"), http.StatusOK, "no round is concluded yet", "the id or the login of its GitHub account")
+	b.work(t)
+	r := b.concluded(t, now)
+	for query, want := range map[string]string{
+		"2": "/miners/2", "login2": "/miners/2", "101": "/miners/1", "a/b": "/repositories/a/b", "a%2Fb%232": "/pulls/a/b/2",
+		"https%3A%2F%2Fgithub.com%2Fa%2Fb%2Fpull%2F1": "/pulls/a/b/1", r.Round: "",
+	} {
+		a := b.noFollow(t, "/search?q="+query)
+		if to := a.Header.Get("Location"); a.StatusCode != http.StatusSeeOther || to != "/rounds/"+r.Round+want {
+			t.Errorf("%s: %d to %q, want to %q", query, a.StatusCode, to, want)
+		}
+	}
+	has(t, b.get(t, "/search?q=login"), http.StatusOK, "<h2>Miners</h2>", "Miner 1<", "Miner 2<", "login · Search")
+	has(t, b.get(t, "/search?q=%3Cscript%3E%E2%80%AE"), http.StatusOK, "Nothing has “<bdi>&lt;script&gt;", `value="&lt;script&gt;`)
+	has(t, b.get(t, "/search"), http.StatusOK, "You can search for")
+	has(t, b.get(t, "/search?q="+strings.Repeat("x", 5000)), http.StatusOK, "Nothing has")
+}
+
+// noFollow asks for a page without going where it leads.
+func (b *bundle) noFollow(t *testing.T, path string) *http.Response {
+	t.Helper()
+	client := &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     &http.Transport{DisableKeepAlives: true},
+	}
+	request := must.Get(http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+path, http.NoBody))(t)
+	response, err := client.Do(request)
+	must.Do(t, err)
+	must.Check(t, response.Body.Close())
+	return response
+}
