@@ -135,7 +135,8 @@ func egressTiles(e *egressRow) []tile {
 	b := &e.Full
 	share, of := "unknown", "the bucket is younger than a minute"
 	if e.ShareOf > 0 {
-		share, of = percent(e.Share), fmt.Sprintf("%s requests in the last %s", number(e.LastMinute), took(e.ShareOf))
+		share, of = percent(e.Share), fmt.Sprintf("%s requests in the last %s, %s of the background",
+			number(e.LastMinute), took(e.ShareOf), number(e.LastMinuteBackground))
 	}
 	return []tile{
 		{"Of the limit", share, of},
@@ -188,7 +189,10 @@ func cellsOf(b *view.Bucket) []useCell {
 		if i == len(b.Use)-1 {
 			c.Ago = "still counted"
 		}
-		c.Round = n
+		if i < len(b.UseBackground) {
+			c.Background = b.UseBackground[i]
+		}
+		c.Round = n - c.Background
 		if most := allowed(b); most > 0 {
 			c.Share = float64(n) / most
 		}
