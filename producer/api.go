@@ -12,6 +12,7 @@ import (
 
 	"mirrorfleet/producer/access"
 	"mirrorfleet/producer/session"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/command"
@@ -144,6 +145,7 @@ func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, orders sessio
 	}
 	cfg := web.Config{
 		Bus:     f.Bus,
+		Hub:     view.NewHub(ctx, f.Bus, log),
 		Limit:   f.Limiter.State,
 		Buckets: f.Buckets,
 		Replay:  orders.Replay,

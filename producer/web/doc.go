@@ -11,7 +11,8 @@
 //     not in the answer. Neither contains a token.
 //   - Bodies, headers, times and the number of requests in work are bounded. A caller who
 //     asks too much waits, or is told to come back, and takes nothing from the round that
-//     the process is running.
+//     the process is running. A stream of events takes no part of these bounds: it has its
+//     own, and all viewers of a round share one look at it.
 //   - A replay belongs to the API: one per round at a time, a few in all. Close ends them
 //     and waits for them. What a replay will run is stored before it does anything, so that
 //     the next replay resumes one that Close has interrupted.

@@ -208,6 +208,8 @@ func problemOf(ctx context.Context, err error) *problem {
 		{round.ErrCancel, nothingToCancel},
 		{ratelimit.ErrNoBucket, noBucket},
 		{view.ErrNotKept, notKept},
+		{view.ErrViewers, busy},
+		{view.ErrHubClosed, busy},
 		{whatif.ErrImpossible, badRequest},
 	} {
 		if errors.Is(err, known.is) {

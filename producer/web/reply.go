@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"mirrorfleet/producer/view"
 )
 
 // reply is an answer. It is complete before its first byte is sent, so that an error in the
@@ -16,7 +18,9 @@ type reply struct {
 	// raw is a body that is JSON already.
 	raw []byte
 	// tag is the entity tag; "" for an answer that changes each time.
-	tag    string
+	tag string
+	// stream is whose events are sent in place of a body; nil for an answer that is whole.
+	stream *view.Subscription
 	header map[string]string
 	typ    string // "" for application/json
 }

@@ -36,6 +36,7 @@ func (a *API) routes() map[string]map[string]handler {
 		base + "/rounds/{id}/rewards":               get(a.rewards),
 		base + evaluationsPath:                      get(a.evaluations),
 		base + outcomePath:                          get(a.outcome),
+		base + "/rounds/{id}/events":                get(a.events),
 		base + "/rounds/{id}/miners/{uid}":          get(a.miner),
 		base + "/rounds/{id}/miners/{uid}/attempts": get(a.attempts),
 		base + leversPath:                           get(a.levers),
@@ -87,11 +88,15 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]h
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), timeout, errSlow)
 	defer cancel()
-	r = r.WithContext(ctx)
-	r.Body = http.MaxBytesReader(w, r.Body, limit)
-	answer, err := a.inTurn(r, methods, slots)
+	timed := r.WithContext(ctx)
+	timed.Body = http.MaxBytesReader(w, r.Body, limit)
+	answer, err := a.inTurn(timed, methods, slots)
 	if err != nil {
-		answer = a.refusal(r, err)
+		answer = a.refusal(timed, err)
+	}
+	if answer.stream != nil {
+		a.stream(w, r, answer.stream)
+		return
 	}
 	answer.write(w, r)
 }

@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/producer/access"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/job"
@@ -94,16 +95,23 @@ func setup(t *testing.T, changes ...func(*web.Config)) *bundle {
 	return b
 }
 
-// serve starts the API, with a token and the clock of the tests.
-func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
+// config is what the API works with, with a token and the clock of the tests.
+func (b *bundle) config(t *testing.T) web.Config {
 	t.Helper()
-	cfg := web.Config{
-		Bus: b.bus, Limit: b.limiter.State, Replay: b.runner(t).Replay, Cancel: b.runner(t).FollowCancel, Name: "the-api", Guard: guard(t, ""), Now: func() time.Time { return now },
+	return web.Config{
+		Bus: b.bus, Hub: view.NewHub(t.Context(), b.bus, jobstreamtest.Quiet()), Limit: b.limiter.State,
+		Replay: b.runner(t).Replay, Cancel: b.runner(t).FollowCancel, Name: "the-api", Guard: guard(t, ""), Now: func() time.Time { return now },
 		Buckets: func(ctx context.Context) ([]ratelimit.State, error) {
 			return ratelimit.Buckets(ctx, b.redis, time.Second)
 		},
 		Log: slog.New(slog.NewTextHandler(&b.log, nil)), Timeout: 30 * time.Second,
 	}
+}
+
+// serve starts the API.
+func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
+	t.Helper()
+	cfg := b.config(t)
 	for _, change := range changes {
 		change(&cfg)
 	}

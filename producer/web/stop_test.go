@@ -6,6 +6,7 @@ import (
 
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -18,6 +19,7 @@ func TestServersStop(t *testing.T) {
 	cfg := web.Config{
 		Guard:   guard(t, ""),
 		Bus:     new(jobstream.Bus), // nobody asks for anything
+		Hub:     view.NewHub(t.Context(), new(jobstream.Bus), jobstreamtest.Quiet()),
 		Limit:   func(context.Context) (s ratelimit.State, err error) { return s, nil },
 		Buckets: func(context.Context) ([]ratelimit.State, error) { return nil, nil },
 		Replay: func(context.Context, string, outcome.Selection) (r outcome.Result, p outcome.Replayed, err error) {

@@ -13,6 +13,7 @@ import (
 	"mirrorfleet/producer/access"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/listen"
 	"mirrorfleet/shared/ratelimit"
@@ -25,10 +26,13 @@ type Replayer func(ctx context.Context, round string, s outcome.Selection) (outc
 // round.Runner.FollowCancel does.
 type Canceller func(ctx context.Context, c round.Cancelled) error
 
-// Config is what the API works with. The API closes nothing of it.
+// Config is what the API works with. The API closes nothing of it but the Hub.
 type Config struct {
 	// Bus is required.
 	Bus *jobstream.Bus
+	// Hub follows rounds for those who view them. Closing the API closes it first, because
+	// a stream would keep everything else waiting. Required.
+	Hub *view.Hub
 	// Limit reads the bucket of the process's egress. Required.
 	Limit func(context.Context) (ratelimit.State, error)
 	// Buckets reads the buckets of all egresses. Required.
@@ -72,8 +76,9 @@ const atWork = 8
 
 // New returns the API. Replays end with ctx, or by Close.
 func New(ctx context.Context, cfg Config) (*API, error) {
-	if cfg.Bus == nil || cfg.Limit == nil || cfg.Buckets == nil || cfg.Replay == nil || cfg.Cancel == nil || cfg.Guard == nil {
-		return nil, errors.New("web: Bus, Limit, Buckets, Replay, Cancel and Guard are required")
+	if cfg.Bus == nil || cfg.Hub == nil || cfg.Limit == nil || cfg.Buckets == nil ||
+		cfg.Replay == nil || cfg.Cancel == nil || cfg.Guard == nil {
+		return nil, errors.New("web: Bus, Hub, Limit, Buckets, Replay, Cancel and Guard are required")
 	}
 	cfg.Timeout, cfg.WholeTimeout = cmp.Or(cfg.Timeout, 10*time.Second), cmp.Or(cfg.WholeTimeout, 40*time.Second)
 	if cfg.Now == nil {
@@ -99,8 +104,9 @@ func New(ctx context.Context, cfg Config) (*API, error) {
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// Close ends the replays under way and what follows orders, and waits for both.
+// Close ends the streams, the replays under way and what follows orders, and waits for them.
 func (a *API) Close() {
+	a.cfg.Hub.Close()
 	a.replays.close()
 	a.cancels.close()
 }
@@ -115,6 +121,9 @@ type Server struct {
 // lastAnswers is how long Close waits for requests in work.
 const lastAnswers = 2 * time.Second
 
+// others is how many connections there are beside those of viewers.
+const others = 64
+
 // sendTime is how long sending an answer may take, to a caller who reads slowly.
 const sendTime = 20 * time.Second
 
@@ -125,13 +134,15 @@ func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s, err := listen.Start(ctx, listen.Config{
-		Name:      "the API",
-		Addr:      addr,
-		Handler:   api,
-		WriteTime: listen.ReadTime + max(api.cfg.Timeout, api.cfg.WholeTimeout) + sendTime,
-		Grace:     lastAnswers,
-		TLS:       cfg.TLS,
-		Log:       api.cfg.Log,
+		Name:    "the API",
+		Addr:    addr,
+		Handler: api,
+		// A viewer keeps its connection, and takes none from the others.
+		Connections: view.MaxViewers + others,
+		WriteTime:   listen.ReadTime + max(api.cfg.Timeout, api.cfg.WholeTimeout) + sendTime,
+		Grace:       lastAnswers,
+		TLS:         cfg.TLS,
+		Log:         api.cfg.Log,
 	})
 	if err != nil {
 		api.Close()
@@ -140,8 +151,10 @@ func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
 	return &Server{s, api}, nil
 }
 
-// Close waits a short while for requests in work, then ends them and the replays.
+// Close ends the streams at once, waits a short while for requests in work, then ends them and
+// the replays.
 func (s *Server) Close() error {
+	s.api.cfg.Hub.Close()
 	err := s.Server.Close()
 	s.api.Close()
 	return err
