@@ -27,6 +27,9 @@ type Config struct {
 	Guard *access.Guard
 	// Buckets reads the buckets of all egresses. Required.
 	Buckets func(context.Context) ([]ratelimit.State, error)
+	// Jaeger is the base URL of Jaeger's pages, which traces are linked to; "" shows their ids
+	// alone.
+	Jaeger string
 	// Timeout bounds the making of one page. Default: 10 s.
 	Timeout time.Duration
 	// Now is the clock for ages, and for deciding whether a producer is alive. Default:
@@ -53,6 +56,9 @@ type Dashboard struct {
 	assets    assets
 	outcomes  *outcomes
 	slots     chan struct{} // each page in work fills one
+	// concluding is filled while a page concludes a round again.
+	concluding chan struct{}
+	pasts      *pasts
 }
 
 // atWork is how many pages are made at the same time; others wait. The outcome of a large
@@ -65,10 +71,12 @@ func New(cfg Config) (*Dashboard, error) {
 		return nil, errors.New("dashboard: Bus, Guard and Buckets are required")
 	}
 	d := &Dashboard{
-		cfg:      cfg.withDefaults(),
-		assets:   readAssets(),
-		outcomes: newOutcomes(),
-		slots:    make(chan struct{}, atWork),
+		cfg:        cfg.withDefaults(),
+		assets:     readAssets(),
+		outcomes:   newOutcomes(),
+		slots:      make(chan struct{}, atWork),
+		concluding: make(chan struct{}, 1),
+		pasts:      newPasts(),
 	}
 	var err error
 	if d.templates, err = readTemplates(d.assets); err != nil {
@@ -99,13 +107,20 @@ type maker func(*http.Request) (page, error)
 // pages are the dashboard's addresses. They are stable: people keep them and pass them on.
 func (d *Dashboard) pages() map[string]maker {
 	return map[string]maker{
-		"GET /{$}":          d.rounds,
-		"GET " + signInPath: d.signIn,
-		"GET /limit":        d.limit,
-		"GET /workers":      d.workers,
-		"GET /tokens":       d.tokens,
-		"GET /search":       d.search,
-		"/":                 d.nothing,
+		"GET /{$}":                             d.rounds,
+		"GET " + signInPath:                    d.signIn,
+		"GET /limit":                           d.limit,
+		"GET /workers":                         d.workers,
+		"GET /tokens":                          d.tokens,
+		"GET /search":                          d.search,
+		"GET /rounds/{id}/miners/{uid}":        d.miner,
+		"GET /rounds/{id}/miners/{uid}/levers": d.levers,
+		"GET " + whatIfPath:                    d.whatIf,
+		"POST " + whatIfPath:                   d.whatIf,
+		"GET /rounds/{id}/pulls/{owner}/{name}/{number}": d.pull,
+		"GET /rounds/{id}/repositories":                  d.repositories,
+		"GET /rounds/{id}/repositories/{owner}/{name}":   d.repository,
+		"/": d.nothing,
 	}
 }
 

@@ -32,6 +32,9 @@ func functions(files assets) template.FuncMap {
 		"join":       strings.Join,
 		"navigation": navigation,
 		"dict":       dict,
+		"nodes":      nodeSums,
+		"trimmed":    trimmed,
+		"exact":      func(x float64) string { return decimals(x, rewardDigits) },
 	}
 }
 

@@ -46,7 +46,7 @@ type page struct {
 type templates map[string]*template.Template
 
 func readTemplates(files assets) (templates, error) {
-	layout, err := template.New("layout").Funcs(functions(files)).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	layout, err := template.New("layout").Funcs(functions(files)).ParseFS(templateFiles, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("reading the layout: %w", err)
 	}

@@ -7,7 +7,6 @@ import (
 
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/terminal"
@@ -51,45 +50,17 @@ func printLevers(p *page, a *view.Miner) {
 	p.textf(0, "producer what-if %s %d lists the single changes that would raise its reward most", a.Round, a.UID)
 }
 
-// printNotes prints what a reader must know before he believes the scores: failures,
-// answers that are missing, and what stands in for them
-// (docs/rules/scoring.md#fallback-and-shared-accounts).
+// printNotes prints what a reader must know before he believes the scores.
 func printNotes(p *page, a *view.Miner) {
-	m := &a.Outcome
-	if m.Failed != input.NoFailure {
-		p.painted(terminal.Bad, func() { p.textf(0, "FAILED: %s", m.Failed) })
-	}
-	if len(m.SharedWith) > 0 {
-		p.textf(0, "shares its GitHub account with uids %v", m.SharedWith)
-	}
-	// Without a known account there was nothing to ask the mirror about.
-	unasked := a.UnknownIdentity != nil && a.UnknownIdentity.KeptAt.IsZero() && m.Failed == input.NoFailure
-	for _, n := range []struct {
-		holds bool
-		text  string
-	}{
-		{unasked, "the mirror was not asked about it: its stored pull requests, if any, stand in"},
-		{!unasked && m.FetchFailed && !m.FromStored, "its pull requests could not be listed, and none are stored"},
-		{!unasked && m.Failed == "" && m.IssuesFailed, "its issues could not be listed: stored scores, if any, stand in"},
-		{!unasked && m.OpenIssuesFailed, "its open issues could not be listed"},
-		{m.IssuesIncomplete, "the score of a solving pull request could not be obtained: its issues are incomplete"},
-	} {
-		if n.holds {
-			p.painted(terminal.Warn, func() { p.textf(0, "NOTE: %s", n.text) })
+	for _, n := range a.Notes() {
+		switch {
+		case n.Label == "":
+			p.textf(0, "%s", n.Text)
+		case n.Bad:
+			p.painted(terminal.Bad, func() { p.textf(0, "%s: %s", n.Label, n.Text) })
+		default:
+			p.painted(terminal.Warn, func() { p.textf(0, "%s: %s", n.Label, n.Text) })
 		}
-	}
-	if a.StandIn != nil {
-		p.painted(terminal.Warn, func() { p.textf(0, "STAND-IN: %s", a.StandIn) })
-	}
-	if a.UnknownIdentity != nil {
-		p.painted(terminal.Warn, func() { p.textf(0, "UNKNOWN IDENTITY: %s", a.UnknownIdentity) })
-	}
-	for _, d := range a.DeadLetters {
-		p.painted(terminal.Bad, func() { p.textf(0, "DEAD LETTER: %s after %s: %s", d.Class, plural.Of(d.Attempts, "attempt"), d.Error) })
-	}
-	printMissing(p, a.Missing)
-	for _, item := range a.Malformed {
-		p.painted(terminal.Warn, func() { p.textf(0, "MALFORMED, skipped: %s: %s", item.Item, item.Error) })
 	}
 }
 

@@ -58,7 +58,7 @@ func MinerLines(r *outcome.Result) []MinerLine {
 			continue
 		}
 		lines[i].GitHubID = m.GitHubID
-		lines[i].Login = loginOf(m)
+		lines[i].Login = LoginOf(m)
 		lines[i].Merged = m.TotalMergedPRs
 		lines[i].Open = m.TotalOpenPRs
 		lines[i].Closed = m.TotalClosedPRs
@@ -70,7 +70,8 @@ func MinerLines(r *outcome.Result) []MinerLine {
 	return lines
 }
 
-func loginOf(m *scoring.MinerOutcome) string {
+// LoginOf is an account's name, by the miner's first pull request that has it; "" for unknown.
+func LoginOf(m *scoring.MinerOutcome) string {
 	for i := range m.PullRequests {
 		if listed := m.PullRequests[i].Listed; listed != nil && listed.AuthorLogin != "" {
 			return listed.AuthorLogin

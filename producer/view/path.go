@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
 )
@@ -38,6 +39,11 @@ type RepositoryPath struct {
 	Formulas []Formula `json:"formulas"`
 }
 
+// Reward is all that the repository pays the miner, added up in the order of the rules.
+func (r RepositoryPath) Reward() float64 {
+	return r.MaintainerReward + r.Pulls.Reward + r.Issues.Reward
+}
+
 // Side is one side's slice and what the miner gets of it: the slice in
 // proportion of its score to all scores.
 type Side struct {
@@ -47,6 +53,9 @@ type Side struct {
 	Miners int     `json:"miners"`
 	Reward float64 `json:"reward"`
 }
+
+// RewardsPath is how one miner's reward comes about in an outcome.
+func RewardsPath(r *outcome.Result, uid int) Path { return pathOf(&r.Outcome, uid) }
 
 // pathOf follows the emission to one miner.
 func pathOf(o *scoring.Outcome, uid int) Path {

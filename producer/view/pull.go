@@ -94,7 +94,8 @@ func PullIn(r *outcome.Result, m *scoring.MinerOutcome, name PullName) (PullRequ
 		return a, fmt.Errorf("%w: miner %d has no pull request %s in round %s; it has %s",
 			ErrNoPull, m.UID, name, r.Round, strings.Join(list, ", "))
 	case at < len(m.PullRequests):
-		a.PullRequest = &m.PullRequests[at]
+		pull := m.PullRequests[at] // a copy: its files are added to it, and the outcome stays as it is
+		a.PullRequest = &pull
 		a.Derivation = derivePull(a.PullRequest, a.Gate, pathOf(&r.Outcome, m.UID).in(name.Repository))
 	default:
 		a.Dropped, a.NoFiles = &m.Dropped[at-len(m.PullRequests)], "a dropped pull request's files are not fetched"

@@ -3,6 +3,7 @@ package jobstream
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,17 +51,23 @@ func (ro Rounds) List(ctx context.Context) ([]string, error) {
 // Concluded lists the rounds that have an outcome, in the order of their
 // names.
 func (ro Rounds) Concluded(ctx context.Context) ([]string, error) {
+	last, err := ro.LastRevisions(ctx)
+	return slices.Sorted(maps.Keys(last)), err
+}
+
+// LastRevisions has the number of the last revision of each round that has an outcome. It
+// takes one list of keys, however many rounds there are.
+func (ro Rounds) LastRevisions(ctx context.Context) (map[string]int, error) {
 	keys, err := ro.rounds().Keys(ctx, "*.outcome.*")
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	last := map[string]int{}
 	for _, key := range keys {
 		name, revision, _ := strings.Cut(key, ".outcome.")
 		if n, err := strconv.Atoi(revision); err == nil && n > 0 && job.OutcomeKey(name, n) == key {
-			names = append(names, name)
+			last[name] = max(last[name], n)
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	return last, nil
 }
