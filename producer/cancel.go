@@ -29,7 +29,7 @@ func cancelCommand() *cli.Command {
 			Name:     "uid",
 			Category: groupCancel,
 			Sources:  command.Env("uid"),
-			Usage:    "only the jobs of these miners: `N,...`; the round goes on with the others",
+			Usage:    "only the jobs of these miners: `N,...`; the round continues with the others",
 		},
 		&cli.StringFlag{
 			Name:      "reason",
@@ -43,11 +43,11 @@ func cancelCommand() *cli.Command {
 		Name:  "cancel",
 		Usage: "end a round, a replay, or the jobs of some miners now, with what there is",
 		Description: "ROUND is a round's name, or \"latest\" for the last one that was planned. Outstanding jobs become dead letters of\n" +
-			"class cancelled, and stored pull requests stand in. A worker that is at such a job commits nothing. Of a replay,\n" +
-			"what counted before it counts. The order is stored first: the producer that runs the round carries it out, and\n" +
-			"whoever takes over from it. Where nobody runs the round, this command concludes it, without workers. It waits\n" +
-			"until the round is concluded, or the jobs have ended. Exit code 0 then, 1 when it failed, 2 when there is nothing\n" +
-			"to cancel.\n\n" +
+			"class cancelled, and stored pull requests stand in. A worker that has such a job commits nothing. Miners of a\n" +
+			"cancelled replay keep the evaluations that they had before it. The order is stored first. The producer that runs\n" +
+			"the round carries it out, or the producer that takes over from it. Where no producer runs the round, this command\n" +
+			"concludes it, without workers. It waits until the round is concluded, or the jobs have ended. Exit code 0 then, 1\n" +
+			"when it failed, 2 when there is nothing to cancel.\n\n" +
 			"Examples:\n" +
 			"  producer cancel latest --local\n" +
 			"  producer cancel latest --local --uid 5,17 --reason \"their mirror is away\"\n" +

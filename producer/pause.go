@@ -19,8 +19,8 @@ func pauseCommand() *cli.Command {
 		Name:      "pause",
 		Usage:     "stop the schedule, or the round that runs, until producer resume",
 		ArgsUsage: "[ROUND]",
-		Description: "No turn of the schedule begins; a round that runs goes on. With --round no job of the round is handed out; jobs that\n" +
-			"workers have go on to their end, and none loses its lease or counts a failure. The round's deadline stays.\n" +
+		Description: "No turn of the schedule begins; a running round continues. With --round no job of the round is handed out; workers\n" +
+			"finish the jobs that they have, and no job loses its lease or counts a failure. The round's deadline stays.\n" +
 			"The pause outlives every process. Given twice, it changes nothing. It needs a producer's credentials.\n\n" +
 			"Examples:\n" +
 			"  producer pause --nats nats://nats:4222 --reason \"NATS is moved\"\n" +

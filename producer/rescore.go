@@ -22,7 +22,7 @@ func rescoreCommand() *cli.Command {
 	}
 	return &cli.Command{
 		Name:  "rescore",
-		Usage: "run miners of a concluded round again that are done, and conclude it again",
+		Usage: "score some miners of a concluded round again, and conclude it again",
 		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. The miners run again with the round's\n" +
 			"own as_of, registry and weights. Pull requests are listed anew; files that have not changed come from the score\n" +
 			"cache. The new outcome is stored as a revision beside the earlier ones. A miner whose rescore fails keeps the\n" +

@@ -197,7 +197,7 @@ func (i *installation) checkCases(t *testing.T, r outcome.Result) {
 	if diff := cmp.Diff(i.failed, got); diff != "" {
 		t.Errorf("round %s: who does not take part (-want +got):\n%s", r.Round, diff)
 	}
-	if want := "GitHub did not say whose account the tokens of miners [204 205] are"; !strings.Contains(strings.Join(r.Notes, "\n"), want) {
+	if want := "GitHub did not name the accounts of the tokens of miners [204 205]"; !strings.Contains(strings.Join(r.Notes, "\n"), want) {
 		t.Errorf("round %s: notes %q, want one that says %q", r.Round, r.Notes, want)
 	}
 }

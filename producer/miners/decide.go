@@ -138,10 +138,10 @@ func unanswered(list []input.Miner, now time.Time) (notes []string) {
 		}
 	}
 	if len(recorded) > 0 {
-		notes = append(notes, job.NoteUnidentified+named(recorded)+" are")
+		notes = append(notes, job.NoteUnidentified+named(recorded))
 	}
 	if len(kept) > 0 {
-		notes = append(notes, fmt.Sprintf("%s%s are: its answers of up to %s ago are used",
+		notes = append(notes, fmt.Sprintf("%s%s: its answers of up to %s ago are used",
 			job.NoteUnidentified, named(kept), now.Sub(oldest).Round(time.Second)))
 	}
 	return notes

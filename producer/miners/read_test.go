@@ -110,8 +110,8 @@ func TestAKeptIdentityServesOnlyWhileGitHubIsAway(t *testing.T) {
 		t.Errorf("GitHub is away (-want +got):\n%s", diff)
 	}
 	notes := []string{
-		"GitHub did not say whose account the tokens of miners [6] are",
-		"GitHub did not say whose account the tokens of miners [5] are: its answers of up to 3h0m0s ago are used",
+		"GitHub did not name the accounts of the tokens of miners [6]",
+		"GitHub did not name the accounts of the tokens of miners [5]: its answers of up to 3h0m0s ago are used",
 	}
 	if diff := cmp.Diff(notes, fleet.Notes); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
@@ -295,7 +295,7 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 	b.write(t, b.Tokens, good)
 	fleet, err := b.Read(t.Context(), b.now)
 	if err != nil || len(fleet.Miners) != 1 || !fleet.Miners[0].IdentityUnreachable || fleet.Miners[0].GitHubID != "1" ||
-		len(fleet.Notes) != 1 || fleet.Notes[0] != "GitHub did not say whose account the tokens of miners [5] are" {
+		len(fleet.Notes) != 1 || fleet.Notes[0] != "GitHub did not name the accounts of the tokens of miners [5]" {
 		t.Errorf("GitHub is away: got %+v, %v", fleet, err)
 	}
 	silent(t, b.log.String())

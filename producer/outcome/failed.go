@@ -29,8 +29,8 @@ type Failed struct {
 }
 
 // Two classes stand beside those of dead letters. ClassDegraded: the job is done,
-// and its evaluation lacks something. ClassIdentity: GitHub did not say whose
-// account the miner's token is, and what stands in may be another's.
+// and its evaluation lacks something. ClassIdentity: GitHub did not name
+// the account of the miner's token, and the account that stands in may be another's.
 const (
 	ClassDegraded job.Class = "degraded"
 	ClassIdentity job.Class = "identity"
@@ -121,7 +121,7 @@ func gone(m job.Manifest, records map[int]job.Record, damage map[int]job.Damage)
 	for _, j := range m.Jobs() {
 		_, there := records[j.UID]
 		if _, damaged := damage[j.UID]; !there && !damaged {
-			list = append(list, Failed{UID: j.UID, Class: job.Damaged, Error: "its record is gone, and with it what became of its job"})
+			list = append(list, Failed{UID: j.UID, Class: job.Damaged, Error: "its record is gone, so the result of its job is unknown"})
 		}
 	}
 	return list

@@ -128,14 +128,14 @@ type UnknownIdentity struct {
 
 // String says what stands in.
 func (u UnknownIdentity) String() string {
-	const unanswered = "GitHub did not say whose account its token is; "
+	const unanswered = "GitHub did not name the account of its token; "
 	switch {
 	case u.GitHubID == "":
 		return unanswered + "none is recorded"
 	case u.KeptAt.IsZero():
-		return unanswered + "the account recorded with it stands in, and nothing was loaded"
+		return unanswered + "the account recorded with the token stands in, and nothing was loaded for it"
 	}
-	return fmt.Sprintf("%swhat it said %s before stands in", unanswered, age(u.Age))
+	return fmt.Sprintf("%sthe account that it named %s before stands in", unanswered, age(u.Age))
 }
 
 func unknownIdentity(m *input.Miner, asOf time.Time) UnknownIdentity {

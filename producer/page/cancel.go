@@ -56,7 +56,7 @@ func afterCancel(c *view.Cancel) string {
 	case c.Revision > c.Replay:
 		return fmt.Sprintf("The round is concluded, with revision %d, and is NOT complete. %s", c.Revision, remedy(c.Round, false))
 	case c.State == view.Running || c.State == view.Replaying:
-		return "The round goes on: " + left + "."
+		return "The round continues: " + left + "."
 	}
 	return "No producer runs the round, and " + left + ": producer run --resume " + c.Round + " resumes it."
 }

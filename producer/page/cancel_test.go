@@ -30,7 +30,7 @@ func TestCancelPages(t *testing.T) {
 			State:     view.Concluded,
 			Revision:  1,
 		},
-		"goes-on": {Cancelled: []int{5, 17}, State: view.Running, Outstanding: 3},
+		"continues": {Cancelled: []int{5, 17}, State: view.Running, Outstanding: 3},
 		"stopped": {Cancelled: []int{5}, State: view.Stopped, Outstanding: 1},
 		"replay": {
 			Replay:    2,

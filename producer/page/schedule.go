@@ -25,7 +25,7 @@ func steered(s view.Steered) string {
 	case s.Order == view.SteerPause && s.Changed:
 		text := "The schedule is paused: no turn begins until producer resume."
 		if stands.Running != "" {
-			text += " Round " + stands.Running + " runs, and goes on."
+			text += " Round " + stands.Running + " runs, and continues."
 		}
 		return text
 	case s.Order == view.SteerPause:
@@ -39,11 +39,11 @@ func steered(s view.Steered) string {
 	case s.Order == view.SteerNow && s.Changed:
 		return "A turn is ordered: producer " + stands.Producer + " begins it within seconds."
 	case s.Order == view.SteerNow:
-		return "A turn was ordered already: one begins, and no second one."
+		return "A turn was ordered already: only one turn begins."
 	case s.Order == view.SteerPauseRound && s.Changed:
-		text := "Round " + s.Round + " is paused: no job is handed out until producer resume --round. Jobs that workers have go on to their end."
+		text := "Round " + s.Round + " is paused: no job is handed out until producer resume --round. Workers finish the jobs that they have."
 		if s.OverdueAt != nil {
-			text += " It is overdue at " + s.OverdueAt.Format(view.InstantLayout) + " all the same: a pause does not move that."
+			text += " It is overdue at " + s.OverdueAt.Format(view.InstantLayout) + " all the same: a pause does not change that."
 		}
 		return text
 	case s.Order == view.SteerPauseRound:

@@ -90,7 +90,7 @@ func openRun(ctx context.Context, bus *jobstream.Bus, round string) (s run, err 
 	}
 	s.cancel, err = bus.Rounds.Cancel(ctx, round, s.replay.Number)
 	if err != nil && !jobstream.Damaged(err) {
-		return s, fmt.Errorf("reading what is cancelled of round %s: %w", round, err)
+		return s, fmt.Errorf("reading the orders to cancel round %s: %w", round, err)
 	}
 	list, err := bus.Records.List(ctx, round)
 	if err != nil {
@@ -289,7 +289,7 @@ func (r *Runner) carryOut(ctx context.Context, c Cancelled) (outcome.Result, err
 	if !c.Order.Whole() {
 		open, err := r.endOrdered(ctx, m, replay)
 		if err != nil || open > 0 {
-			r.cfg.Log.InfoContext(ctx, "the cancelled jobs have ended: the others wait for whoever resumes the round",
+			r.cfg.Log.InfoContext(ctx, "the cancelled jobs have ended: the others wait until a producer resumes the round",
 				"round", c.Round, "outstanding", plural.Of(open, "job"))
 			return outcome.Result{}, err
 		}

@@ -168,7 +168,7 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	list := append(unidentified(asOf), input.Miner{UID: 7, Hotkey: "h7", GitHubID: "107", IdentityUnreachable: true},
 		input.Miner{UID: 8, Hotkey: "h8", GitHubID: "108", IdentityKeptAt: asOf})
 	m := b.plan(t, list...)
-	m.Notes = []string{"a note", job.NoteUnidentified + "miners [4 5 6 7 8] are"}
+	m.Notes = []string{"a note", job.NoteUnidentified + "miners [4 5 6 7 8]"}
 	first, err := b.runner(t).Start(deadline(t), m)
 	must.Do(t, err)
 	g.run()

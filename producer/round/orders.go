@@ -37,7 +37,7 @@ func (w *work) followOrders(ctx context.Context) {
 // next look tries again.
 func (w *work) tryToObey(ctx context.Context) {
 	if err := w.obey(ctx); err != nil && ctx.Err() == nil {
-		w.cfg.Log.WarnContext(ctx, "could not carry out what is cancelled: trying again", "round", w.m.Round, "error", err)
+		w.cfg.Log.WarnContext(ctx, "could not carry out the order to cancel: trying again", "round", w.m.Round, "error", err)
 	}
 }
 
@@ -64,7 +64,7 @@ func (w *work) readOrders(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("reading what is cancelled of round %s: %w", w.m.Round, err)
+		return fmt.Errorf("reading the orders to cancel round %s: %w", w.m.Round, err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -133,7 +133,7 @@ func (w *work) awaitWhole(ctx context.Context) bool {
 			return false
 		}
 		if err := w.readOrders(ctx); err != nil && ctx.Err() == nil {
-			w.cfg.Log.DebugContext(ctx, "could not read what is cancelled: reading it again", "round", w.m.Round, "error", err)
+			w.cfg.Log.DebugContext(ctx, "could not read the orders to cancel: reading them again", "round", w.m.Round, "error", err)
 		}
 	}
 	return true

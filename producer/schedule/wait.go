@@ -126,7 +126,7 @@ func (w *waiting) notePause(ctx context.Context, stop *job.Stop, due Due, now ti
 	}
 }
 
-// rest waits until it is time for the next look, or lets the turn's warm-up go on.
+// rest waits until it is time for the next look, or lets the turn's warm-up continue.
 func (w *waiting) rest(ctx context.Context, due Due) error {
 	left := due.At.Sub(wall())
 	if w.Paused() != nil || left <= 0 {

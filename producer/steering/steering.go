@@ -20,7 +20,7 @@ func (e *RefusedError) Error() string { return e.Why }
 
 func refused(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
 
-// Pause pauses the schedule. A round that runs goes on.
+// Pause pauses the schedule. A running round continues.
 func Pause(ctx context.Context, bus *jobstream.Bus, stop job.Stop) (view.Steered, error) {
 	_, changed, err := bus.Steering.Change(ctx, func(s job.Steer) (job.Steer, bool) { return s.PauseSchedule(stop) })
 	if err != nil {

@@ -59,8 +59,8 @@ type Lacking struct {
 // TokenState is why a miner has no usable token.
 type TokenState string
 
-// The states. An unreachable one may be good: GitHub did not say whose account it is, neither
-// now nor within a day before.
+// The states. An unreachable one may be good: GitHub did not name its account, neither now nor
+// within a day before.
 const (
 	TokenUsable      TokenState = ""
 	TokenNone        TokenState = "none"
@@ -80,7 +80,7 @@ func (s TokenState) Meaning() string {
 		TokenNone:        "no token is stored for the uid",
 		TokenStale:       "the stored token is of another hotkey, which had the uid before",
 		TokenRefused:     "GitHub does not accept the token",
-		TokenUnreachable: "GitHub did not say whose account it is, nor within a day before",
+		TokenUnreachable: "GitHub has not named the token's account within a day",
 	}[s]
 }
 

@@ -44,7 +44,7 @@ type Manifest struct {
 }
 
 // NoteUnidentified begins each note on miners whose identity GitHub left unknown.
-const NoteUnidentified = "GitHub did not say whose account the tokens of "
+const NoteUnidentified = "GitHub did not name the accounts of the tokens of "
 
 // Evaluation is a worker's result for one miner, with its circumstances.
 type Evaluation struct {

@@ -97,7 +97,7 @@ func scores() jetstream.StreamConfig {
 }
 
 func identities() jetstream.StreamConfig {
-	s := bucket(job.BucketIdentities, "whose GitHub account each miner's token is")
+	s := bucket(job.BucketIdentities, "the GitHub account of each miner's token")
 	s.MaxAge = job.IdentityKept
 	return s
 }
