@@ -114,7 +114,7 @@ func showConducted(ctx context.Context, s *session.Session, o options, result co
 	return nil
 }
 
-// explain adds to the error of an interrupted round what is stored of it, and the
+// explain adds to the error of an interrupted round how the round stands, and the
 // command that resumes it. It returns any other error as it is, and a plain
 // interruption where the signal came before the round was named.
 func explain(ctx context.Context, s *session.Session, err error) error {

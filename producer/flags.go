@@ -210,7 +210,7 @@ func allIssuesFlag() cli.Flag {
 }
 
 // egressFlags are for commands that say which egresses the fleet has. The flag has no Value,
-// because its default depends on what is declared: see egressesOf.
+// because its default depends on the declared egresses: see egressesOf.
 func egressFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{

@@ -136,7 +136,7 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 	return printAnswer(c, view.BucketOf(state), func(w io.Writer, b view.Bucket) error { return page.Bucket(w, b, r.did(b, time.Now())) })
 }
 
-// warn refuses to end a cool-down that nobody has confirmed, and says what is at stake.
+// warn refuses to end a cool-down that nobody has confirmed, and says what it risks.
 func (r limitRequest) warn(ctx context.Context, rdb redis.UniversalClient, operator *ratelimit.Operator) error {
 	state, err := operator.State(ctx)
 	if err == nil && !state.Known {

@@ -89,7 +89,7 @@ func afterAt(address string) string {
 
 // egressesOf reads the fleet's egresses from the flags. The producer's own must be
 // among them, because it sends requests too (the look-ups of maintainers). Without
-// --egresses its own is only a default, which yields to what is declared
+// --egresses its own is only a default, which yields to the declared ones
 // (round.Setting.Said).
 func egressesOf(c *cli.Command) (round.Setting, error) {
 	own, names := c.String("egress"), nonEmpty(c.StringSlice("egresses"))

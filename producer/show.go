@@ -126,7 +126,7 @@ func show(ctx context.Context, c *cli.Command) error {
 	})
 }
 
-// answer prints what is asked for: the whole outcome, one miner, one pull request, or a
+// answer prints the whole outcome, one miner, one pull request, or a
 // comparison. A pull request that is given without its miner is looked for in the whole
 // outcome.
 func (q question) answer(ctx context.Context, c *cli.Command, bus *jobstream.Bus, result outcome.Result) error {

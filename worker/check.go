@@ -80,7 +80,7 @@ func check(ctx context.Context, c *cli.Command) (err error) {
 	return found.tell(os.Stdout)
 }
 
-// checkedIn is what is found of a sandbox, before anything is scored in it.
+// checkedIn looks at the sandbox, before anything is scored in it.
 func checkedIn(state sandbox.State) checked {
 	return checked{Wrong: []tokenscore.Wrong{}, Sandbox: held{state, state.Lacks()}}
 }

@@ -46,7 +46,7 @@ func scoreChange(ctx context.Context, c *cli.Command, in io.Reader, out io.Write
 	if err != nil {
 		return err
 	}
-	cfg.Children, cfg.Log = 1, slog.New(slog.DiscardHandler) // what is to be known is in the answer
+	cfg.Children, cfg.Log = 1, slog.New(slog.DiscardHandler) // the answer has everything that matters
 	pool, err := tokenscore.New(ctx, cfg)
 	if err != nil {
 		return command.UsageError{Err: err}

@@ -16,7 +16,7 @@ var embedded embed.FS
 // runtimeName is the parser's runtime in grammars.json.
 const runtimeName = "runtime"
 
-// notice is what is to be said of one grammar, or of a part of it.
+// notice is the licence text of one grammar, or of a part of it.
 type notice struct {
 	Licence   string   `json:"licence"` // its SPDX identifier, the name of a file in texts
 	Part      string   `json:"part"`    // "" is all that no other notice names

@@ -117,7 +117,7 @@ func CheckTokens(tokens []Token) error {
 	return nil
 }
 
-// CheckHosts refuses what is no name of a host, such as a URL.
+// CheckHosts refuses any other text than the name of a host, such as a URL.
 func CheckHosts(names []string) error {
 	for _, name := range names {
 		strange := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/:@*,"`, r) }

@@ -68,7 +68,7 @@ func (a *auditor) oddf(kind Kind, uid int, format string, args ...any) {
 	a.Discrepancies = append(a.Discrepancies, Discrepancy{kind, uid, fmt.Sprintf(format, args...), true})
 }
 
-// job counts one planned job and checks what is stored of it. A job without a readable
+// job counts one planned job and checks its stored data. A job without a readable
 // record counts as outstanding: it may still be done.
 func (a *auditor) job(uid int) {
 	a.Planned++

@@ -2,7 +2,7 @@
 // = done + failed + outstanding, and each job has exactly what its phase requires.
 //
 // Guarantees:
-//   - A report is a pure function of what is stored (job.Inventory): the same inventory
+//   - A report is a pure function of the stored data (job.Inventory): the same inventory
 //     gives the same report, in the same order. It reads nothing and repairs nothing.
 //   - Every discrepancy has a kind and, if it concerns a job, its miner. It says whether it
 //     is harmless, which means that nothing is lost or counted twice by it.

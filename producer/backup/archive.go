@@ -66,7 +66,7 @@ func readArchive(path string) (found contents, err error) {
 			found.note(item.Subject, deleted)
 		}
 	}
-	if _, err := io.Copy(io.Discard, counted); err != nil { // what is behind the end
+	if _, err := io.Copy(io.Discard, counted); err != nil { // whatever stands behind the end
 		return found, fmt.Errorf("reading: %w", err)
 	}
 	found.bytes, found.sha256 = counted.n, hex.EncodeToString(digest.Sum(nil))
@@ -116,7 +116,7 @@ func (c *contents) note(subject string, deleted bool) {
 // prefixOf is what the subjects of a bucket's keys begin with.
 func prefixOf(bucket string) string { return "$KV." + bucket + "." }
 
-// counter counts what is read.
+// counter counts the bytes that are read.
 type counter struct {
 	r io.Reader
 	n int64

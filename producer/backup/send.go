@@ -20,7 +20,7 @@ import (
 // chunk is what a restore sends at a time; each is confirmed.
 const chunk = 512 << 10
 
-// lastWait is how long a server may take for what is left of a stream's restore
+// lastWait is how long a server may take for the rest of a stream's restore
 // when it has all of it.
 const lastWait = 5 * time.Minute
 

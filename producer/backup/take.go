@@ -117,7 +117,7 @@ func checkEmpty(dir string) error {
 	return nil
 }
 
-// cutShort says whether what is in a directory is a backup's, and no whole one's.
+// cutShort says whether a directory holds a part of a backup, and no whole one.
 func cutShort(entries []fs.DirEntry) bool {
 	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
 		name := e.Name()
@@ -340,7 +340,7 @@ func (r *receiver) end() {
 // Close does nothing: the code that opened the file syncs it first.
 func (r *receiver) Close() error { return nil }
 
-// kept is what is written, with a Close.
+// kept is the place that a snapshot is written to, with a Close.
 type kept struct{ strings.Builder }
 
 func (k *kept) Close() error { return nil }

@@ -2,7 +2,7 @@ package estimate
 
 import "time"
 
-// Work is what is left of a round that runs, as far as its jobs have told.
+// Work is the work that a running round still has to do, as far as its jobs have told.
 type Work struct {
 	// Told is how many requests the running jobs still need by their last words,
 	// and ToldAt when these were spoken, on average; zero without any.

@@ -65,7 +65,7 @@ func (m *Meter) Read(r Reading, now time.Time) {
 	m.samples = slices.Delete(m.samples, 0, first)
 }
 
-// Clone is the meter as it is now, for a reader beside whoever reads into it.
+// Clone is the meter as it is now, for a reader beside the goroutine that reads into it.
 func (m *Meter) Clone() *Meter {
 	c := *m
 	c.samples = slices.Clone(m.samples)

@@ -11,7 +11,7 @@ type sum struct {
 	lookUpsFrom, filesFrom string
 }
 
-// sum adds up the measured miners, and what is assumed of the others. A pull
+// sum adds up the measured miners, and the figures that are assumed of the others. A pull
 // request that several miners need is fetched once.
 func (in Input) sum() sum {
 	var s sum
@@ -51,7 +51,7 @@ func (in Input) sum() sum {
 	return s
 }
 
-// from says what is measured and what is assumed.
+// from says which figures are measured, and which are assumed.
 func (in Input) from(measured, unknown int, assumption string) string {
 	var parts []string
 	if measured > 0 {

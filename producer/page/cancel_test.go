@@ -31,7 +31,7 @@ func TestCancelPages(t *testing.T) {
 			Revision:  1,
 		},
 		"continues": {Cancelled: []int{5, 17}, State: view.Running, Outstanding: 3},
-		"stopped": {Cancelled: []int{5}, State: view.Stopped, Outstanding: 1},
+		"stopped":   {Cancelled: []int{5}, State: view.Stopped, Outstanding: 1},
 		"replay": {
 			Replay:    2,
 			Cancelled: []int{5},

@@ -16,7 +16,7 @@ func After(l view.Leftover, resume string) string {
 		}
 		return fmt.Sprintf("nothing is stored of round %s: it had not begun", l.Round)
 	case view.LeftDamaged:
-		return fmt.Sprintf("what is stored of round %s cannot be read: producer rounds lists it", l.Round)
+		return fmt.Sprintf("the stored data of round %s cannot be read: producer rounds lists the round", l.Round)
 	case view.LeftElsewhere:
 		return fmt.Sprintf("producer %s runs round %s; its last sign of life was at %s", l.Producer, l.Round, l.Heard.Format(view.InstantLayout))
 	case view.LeftStored:

@@ -101,7 +101,7 @@ func TestWhoIsStoppedHearsHowTheRoundStands(t *testing.T) {
 				plan(t, bus)
 				must.Get(bus.Bucket(job.BucketRounds).Put(t.Context(), job.ManifestKey(name), []byte("spoilt")))(t)
 			},
-			says: "what is stored of round r1 cannot be read: producer rounds lists it",
+			says: "the stored data of round r1 cannot be read: producer rounds lists the round",
 		},
 	} {
 		t.Run(what, func(t *testing.T) {

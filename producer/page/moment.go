@@ -18,7 +18,7 @@ import (
 // moment turns a moment of a round into text.
 type moment struct{ view.Moment }
 
-// section is one subject of the display: a head and what is said about it.
+// section is one subject of the display: a head, and the items behind it.
 type section struct {
 	head  string
 	items []string
@@ -100,7 +100,7 @@ func (m moment) notes() (notes []string) {
 	note(m.Sight.StandsBy != "", "standing by: producer %s runs the round, and this one takes over if that one dies", m.Sight.StandsBy)
 	if m.NATS != nil {
 		notes = append(notes, short(m.NATS.Error()),
-			"NATS has confirmed nothing for "+clock(m.Now.Sub(m.Silent))+": what is shown is from before")
+			"NATS has confirmed nothing for "+clock(m.Now.Sub(m.Silent))+": the display shows the state before that")
 	}
 	if stop := m.Sight.Paused; stop != nil {
 		notes = append(notes, m.paused(*stop))

@@ -170,7 +170,7 @@ func TestViewShowsWhyTheRoundStands(t *testing.T) {
 			func(m *moment) { m.NATS, m.Silent = errors.New("NATS refuses: store full"), started },
 			[]string{
 				"time left unknown", "note NATS refuses: store full",
-				"NATS has confirmed nothing for 00:24: what is shown is from before",
+				"NATS has confirmed nothing for 00:24: the display shows the state before that",
 			},
 		},
 		"before lists": {func(m *moment) { m.Progress.Work = estimate.Work{} }, []string{"elapsed 00:24, time left not known yet; miners"}},

@@ -15,7 +15,7 @@ import (
 // each miner, and the first few show which bucket it is.
 const maxNamed = 20
 
-// Outcome prints a round's outcome, who signed it, and an audit of what is stored now.
+// Outcome prints a round's outcome, who signed it, and an audit of the data that is stored now.
 func Outcome(w io.Writer, a view.Outcome) error {
 	if err := Result(w, a.Result); err != nil {
 		return err

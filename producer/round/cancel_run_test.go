@@ -203,7 +203,7 @@ func TestADamagedOrderIsGivenAgain(t *testing.T) {
 	said := &telemetrytest.Log{}
 	ctx := deadline(t)
 	end := b.start(t, m, func(c *round.Config) { c.Log = said.Logger() })
-	said.Await(ctx, t, "what is to be cancelled cannot be read")
+	said.Await(ctx, t, "an order to cancel cannot be read")
 	defer close(s.open)
 	must.Do(t, b.runner(t).FollowCancel(ctx, b.order(t, m.Round, job.CancelOrder{})))
 	if got := end(); got.Cancelled != 2 {

@@ -27,7 +27,7 @@
 //     failed look-up of maintainers is concluded like any other, and is marked as not
 //     complete.
 //   - A replay that fails leaves every earlier revision as it was.
-//   - Damage costs only what is damaged. An outcome is made of what is stored, which is
+//   - Damage costs only the damaged part. An outcome is made of the stored data, which is
 //     read once more when all jobs have ended. What is gone or unreadable is restored from
 //     what this process has seen, or run again; in an overdue round it becomes a dead
 //     letter of class damaged. What cannot be repaired is listed in the outcome. Only a

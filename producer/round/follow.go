@@ -6,7 +6,7 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Follower derives the progress of a round from its records, for whoever follows a round
+// Follower derives the progress of a round from its records, for a reader that follows a round
 // that another process runs.
 type Follower struct{ tally *tally }
 

@@ -60,7 +60,7 @@ func (w *work) obey(ctx context.Context) error {
 func (w *work) readOrders(ctx context.Context) error {
 	stored, err := w.cfg.Bus.Rounds.Cancel(ctx, w.m.Round, w.replay.Number)
 	if jobstream.Damaged(err) {
-		w.cfg.Log.WarnContext(ctx, "what is to be cancelled cannot be read: cancel it again", "round", w.m.Round, "error", err)
+		w.cfg.Log.WarnContext(ctx, "an order to cancel cannot be read: give it again", "round", w.m.Round, "error", err)
 		return nil
 	}
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// repair is what is wrong with one job, and how to repair it.
+// repair is one job's fault, and how to repair it.
 type repair struct {
 	job job.Job
 	// record is the job's record if it can be read, or the end of the job that this
@@ -48,7 +48,7 @@ const (
 	lostEgresses    repairKind = "declared egresses gone or unreadable: declared again"
 )
 
-// repairs compares what is stored of a round with itself, and with the ends of jobs that
+// repairs compares the stored data of a round with itself, and with the ends of jobs that
 // this process has seen. It relies on the order in which jobstream.Bus.Inventory reads,
 // messages before records: a message is removed only after its job has ended. So a job
 // whose message was missing, and whose record is still outstanding afterwards, has lost its
@@ -141,7 +141,7 @@ func audited(ctx context.Context, held job.Inventory) {
 	})
 }
 
-// reconcile compares once, and repairs what is wrong. It costs a few lists, whatever the
+// reconcile compares once, and repairs every fault. It costs a few lists, whatever the
 // round's size, and a few operations for each repair. It returns what was stored before,
 // and the number of repairs. A job that cannot be repaired does not keep the others from
 // being repaired.

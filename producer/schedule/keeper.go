@@ -66,7 +66,7 @@ type Rounds interface {
 	Forget(ctx context.Context) error
 	// Steer reads what operators have ordered.
 	Steer(ctx context.Context) (job.Steer, error)
-	// Announce says when the next turn is due, for whoever looks at the schedule.
+	// Announce says when the next turn is due, for readers of the schedule.
 	Announce(ctx context.Context, turn time.Time)
 }
 

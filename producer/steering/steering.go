@@ -90,7 +90,7 @@ func PauseRound(ctx context.Context, bus *jobstream.Bus, name string, stop job.S
 	if other != "" {
 		return view.Steered{}, refused("round %s is paused, which holds back the jobs of all rounds; producer resume --round ends that pause", other)
 	}
-	if err == nil { // also if it was paused: whoever did so may have died before this
+	if err == nil { // also if it was paused before: that process may have died before this step
 		err = bus.Steering.Follow(ctx, steer)
 	}
 	if err != nil {
@@ -149,7 +149,7 @@ func ResumeRound(ctx context.Context, bus *jobstream.Bus, name string) (view.Ste
 	if other != "" {
 		return view.Steered{}, refused("round %q is not paused: round %s is", name, other)
 	}
-	if err == nil { // also if it was resumed: whoever did so may have died before this
+	if err == nil { // also if it was resumed before: that process may have died before this step
 		err = bus.Steering.Follow(ctx, steer)
 	}
 	if err != nil {

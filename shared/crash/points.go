@@ -54,7 +54,7 @@ const (
 	RecordPlanned Point = "record-planned"
 	// JobPublished: so is the message.
 	JobPublished Point = "job-published"
-	// MaintainersKept: the outcome can be made of what is stored alone.
+	// MaintainersKept: the outcome can be made from stored data alone.
 	MaintainersKept Point = "maintainers-kept"
 	// OneStoredChanged: one stored evaluation is the round's, others may not be.
 	OneStoredChanged Point = "one-stored-changed"
@@ -66,7 +66,7 @@ const (
 	ConclusionNoted Point = "conclusion-noted"
 	// RoundReleased: nothing is left to do, but to say so.
 	RoundReleased Point = "round-released"
-	// ReplayPlanned: what is run again is written down, and not begun.
+	// ReplayPlanned: the miners to run again are stored, and none has begun.
 	ReplayPlanned Point = "replay-planned"
 	// CancelOrdered: the order to cancel is stored; nothing of it is carried out.
 	CancelOrdered Point = "cancel-ordered"

@@ -97,7 +97,7 @@ func (b *Board) State(now time.Time) State {
 	if tell == nil {
 		return State{What: what}
 	}
-	// Outside the lock: what is told may take a lock under which somebody begins a wait.
+	// Outside the lock: the function that is told may take a lock under which somebody begins a wait.
 	state := tell(now)
 	state.What = what
 	state.For = max(state.For, 0)

@@ -201,7 +201,7 @@ func run(cmd *exec.Cmd, stdin []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// bounded keeps what is written to it up to a number of bytes, and fails beyond.
+// bounded keeps the first bytes that are written to it, and fails beyond its bound.
 type bounded struct {
 	bytes.Buffer
 

@@ -99,7 +99,7 @@ func (s Steer) OrderTurn(order Order) (Steer, bool) {
 }
 
 // NextTurn is when the next turn of the schedule is due, as the producer that leads it has
-// last said. It is only for display: whoever takes over computes it anew.
+// last said. It is only for display: the next active producer computes it anew.
 type NextTurn struct {
 	Version int       `json:"version"`
 	Due     time.Time `json:"due"`

@@ -94,8 +94,8 @@ func (w Worker) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// DecodeWorker reads a Worker's wire form. Values are cut to their bounds: whoever may write
-// signs must not be able to fill a reader's memory or page.
+// DecodeWorker reads a Worker's wire form. Values are cut to their bounds: a worker
+// that writes signs must not be able to fill a reader's memory or page.
 func DecodeWorker(data []byte) (Worker, error) {
 	var w Worker
 	if err := json.Unmarshal(data, &w); err != nil {

@@ -52,7 +52,7 @@ func Unauthorized(err error) bool {
 		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
 }
 
-// maxCreds bounds what is read of a file: many times the longest real one.
+// maxCreds bounds how much of a file is read: many times the longest real one.
 const maxCreds = 1 << 20
 
 // apply returns the address with the password in it, and the connection's options.

@@ -83,7 +83,7 @@ type StoredOutcome struct {
 	io.ReadCloser
 
 	At     time.Time // when it was stored, by the server's clock
-	SHA256 string    // of what is read
+	SHA256 string    // of the data that is read
 }
 
 // Open opens one revision of a round's outcome; ErrNotFound if there is none. The caller

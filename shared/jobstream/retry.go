@@ -88,7 +88,7 @@ func (l *link) gone(ctx context.Context, err error) error {
 	return absent
 }
 
-// restored declares again what is gone, after an operation has failed with err. It returns
+// restored declares lost streams and buckets again, after an operation has failed with err. It returns
 // err, or a lasting error that prevented the declaration.
 func (l *link) restored(ctx context.Context, err error) error {
 	if restoring := l.redeclare(ctx); restoring != nil && !passing(restoring) && !missing(restoring) {

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// Config is what is served, and where.
+// Config names the handler, and the address where it is served.
 type Config struct {
-	// Name is what is served, for logs and errors.
+	// Name names the handler in logs and errors.
 	Name string
 	// Addr is host:port. Required.
 	Addr string

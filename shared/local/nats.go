@@ -42,7 +42,7 @@ func runNATS(ctx context.Context, cfg Config, dir string) (*server.Server, error
 		JetStream:         true,
 		StoreDir:          dir,
 		JetStreamMaxStore: unlimited,
-		SyncAlways:        true, // what is confirmed outlives the machine's failure too
+		SyncAlways:        true, // a confirmed write outlives a failure of the machine too
 	})
 	if err != nil {
 		return nil, fmt.Errorf("NATS: %w", err)

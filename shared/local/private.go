@@ -26,7 +26,7 @@ func MakeDir(dir string) error {
 
 // CheckDir refuses a directory that cannot be this user's alone: one of another user,
 // and one that others may enter and that holds something else than a state. Closing that
-// might shut them out of what is theirs. It changes nothing.
+// might shut them out of their own files. It changes nothing.
 func CheckDir(dir string) error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {

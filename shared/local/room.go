@@ -13,7 +13,7 @@ const enough = 16 << 20
 // FullError says that too little room is left for a directory.
 type FullError struct {
 	Dir string
-	// Room is what is left, and Want what there must be, in bytes.
+	// Room is the free space of the disk, and Want the space that is needed, in bytes.
 	Room, Want uint64
 }
 

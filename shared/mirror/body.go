@@ -107,7 +107,7 @@ func (c *capped) Read(p []byte) (int, error) {
 }
 
 // beginning is what can be had of an answer that is only good for a message.
-// It is read on a little beyond what is shown, so that the connection can be
+// Reading continues a little beyond the shown part, so that the connection can be
 // kept; what cannot be read changes nothing.
 func beginning(body io.Reader) []byte {
 	const maxBytes = 64 << 10

@@ -69,7 +69,7 @@ func (it item) truthy(field string) bool {
 	return f != 0 || err != nil // what overflows is not zero
 }
 
-// text is a text; absent, null and what is no text is "".
+// text is a field's text; "" if it is absent, null or of another type.
 func (it item) text(field string) string {
 	if !it.isText(field) {
 		return ""

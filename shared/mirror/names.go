@@ -27,7 +27,7 @@ func (r request) name(id string) error {
 	}
 }
 
-// names refuses what is not owner/repo.
+// names refuses any other text than owner/repo.
 func (r request) names(repository string) error {
 	owner, name, _ := strings.Cut(repository, "/")
 	if err := r.name(owner); err != nil {

@@ -28,7 +28,7 @@ type request struct {
 	query url.Values
 	body  []byte
 	limit limit
-	// page counts a list's pages from 1, 0 for what is no list.
+	// page counts a list's pages from 1; 0 for a request that is no list.
 	page int
 	// decode reads the answer; its error makes the answer worth another try.
 	decode func(body []byte) error

@@ -89,7 +89,7 @@ func (s *sending) withhold(conn net.Conn) {
 	_ = conn.Close() // it may have ended by itself
 }
 
-// wrote counts what is written to a connection: nothing when none can be had,
+// wrote counts the bytes that are written to a connection: nothing when none can be had,
 // twice when net/http sends again.
 func (s *sending) wrote() {
 	if s.withheld.Load() {

@@ -81,7 +81,7 @@ func kind(err error) string {
 
 type routeKey struct{}
 
-// sentAs says in the metrics what is asked for: by route, without ids.
+// sentAs names a request in the metrics: by its route, without ids.
 func sentAs(ctx context.Context, route string) context.Context {
 	return context.WithValue(ctx, routeKey{}, route)
 }

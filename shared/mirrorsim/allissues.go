@@ -228,10 +228,10 @@ func (row *issueRow) inside(windows lookback) bool {
 	return known && windows.allows(item{repo: text(row.RepoFullName), instant: at})
 }
 
-// text is a field's text, "" for what is none.
+// text is a field's text, "" for a field of another type.
 func text(raw json.RawMessage) string {
 	var s string
-	_ = json.Unmarshal(raw, &s) // what is no text stays ""
+	_ = json.Unmarshal(raw, &s) // a value of another type stays ""
 	return s
 }
 

@@ -72,7 +72,7 @@ func (c *counter) over(now time.Duration) string {
 	return ""
 }
 
-// slide puts now into the log and drops what is a whole window old.
+// slide puts now into the log and drops the instants that are a whole window old.
 func (c *counter) slide(now time.Duration) {
 	old := 0
 	for old < len(c.log) && c.log[old] <= now-c.window {

@@ -41,7 +41,7 @@ func (r *Relay) carry(client *net.TCPConn) {
 	<-done
 }
 
-// reset ends a connection as a network does that is cut: what is under way is lost.
+// reset ends a connection as a cut network does: bytes under way are lost.
 func reset(c *net.TCPConn) {
 	_ = c.SetLinger(0)
 	_ = c.Close()

@@ -17,7 +17,7 @@ type Document struct {
 	Errors []Field `json:"errors,omitempty"`
 }
 
-// Field is what is wrong with one field or parameter.
+// Field says of one field or parameter what is wrong.
 type Field struct {
 	Field  string `json:"field"`
 	Detail string `json:"detail"`

@@ -52,7 +52,7 @@ func (c *permitCounters) waits(ctx context.Context, change int64) { c.waiting.Ad
 // set later takes it over.
 type instrument struct {
 	counter              *counter
-	outcome              string // of a permit; "" for what is none
+	outcome              string // of a permit; "" for a metric that counts no permits
 	name, unit, describe string
 }
 

@@ -136,7 +136,7 @@ func (c *Cache) Remember(ctx context.Context, k Key, found Found, s Sighting) {
 	})
 }
 
-// put stores what is known of a key, by one operation of the bucket.
+// put stores the value of a key, by one operation of the bucket.
 func (c *Cache) put(ctx context.Context, k Key, what Found, store func(ctx context.Context, id string, data []byte) error) {
 	ctx = context.WithoutCancel(ctx)
 	k.Scorer = c.cfg.Scorer

@@ -21,7 +21,7 @@ const Version = 2
 // answer that the mirror client takes has far fewer files than fill it.
 const maxValue = 16 << 20
 
-// Found is what is stored under a key: nothing, an entry, or a sighting.
+// Found is the value under a key: nothing, an entry, or a sighting.
 type Found struct {
 	Entry    *Entry
 	Sighting *Sighting
@@ -49,7 +49,7 @@ type Entry struct {
 // keepable says whether an entry follows from its content alone.
 func (e *Entry) keepable() bool { return !e.Tokens.OutOfBudget() }
 
-// value is the stored form of what is under a key.
+// value is the stored form of a key's value.
 type value struct {
 	Version   int             `json:"version"`
 	Key       Key             `json:"key"`
@@ -87,7 +87,7 @@ func encode(k Key, what Found) ([]byte, error) {
 	return compressor.EncodeAll(data, nil), nil
 }
 
-// decode reads what is stored under the key.
+// decode reads the value of a key.
 func decode(k Key, stored []byte) (Found, error) {
 	data, err := decompressor.DecodeAll(stored, nil)
 	if err != nil {

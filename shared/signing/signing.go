@@ -44,7 +44,7 @@ func Digest(content []byte) string {
 	return hex.EncodeToString(digest[:])
 }
 
-// Text is what is signed. deploy/validator/mirrorfleet_round.py makes the same.
+// Text makes the text that is signed. deploy/validator/mirrorfleet_round.py makes the same.
 func Text(name, digest string) []byte {
 	return fmt.Appendf(nil, "mirrorfleet 1\n%s\n%s\n", name, digest)
 }

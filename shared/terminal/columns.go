@@ -43,7 +43,7 @@ func Break(text string, limit int) (begin, rest string) {
 	return text, ""
 }
 
-// Cut is a text that fits into so many columns: what is cut ends in ….
+// Cut is a text that fits into so many columns: a text that is cut ends in ….
 func Cut(text string, limit int) string {
 	if Columns(text) <= limit {
 		return text

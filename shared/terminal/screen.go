@@ -11,7 +11,7 @@ import (
 )
 
 // Screen is a terminal whose last lines are drawn again and again, below all that
-// is written beside them. What is no terminal gets what is written alone.
+// is written beside them. A pipe or a file gets only the text that is written.
 //
 // Between two drawings the cursor stands above the lines. Wherever a terminal puts
 // them when it is made wider or narrower, they are all that is below the cursor,

@@ -69,7 +69,7 @@ func (s Style) Paint(c Colour, text string) string {
 	return string(c) + text + reset
 }
 
-// Clean replaces what is not to be printed: what others say must not write to
+// Clean replaces characters that are not printed: text of others must not write to
 // the terminal as it likes.
 func Clean(text string) string { return strings.Map(printed, text) }
 

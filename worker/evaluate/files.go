@@ -110,7 +110,7 @@ func (m *miner) files(ctx context.Context, w want) (fetched, error) {
 		f, mine, err := m.flight(ctx, w)
 		switch {
 		case mine || err == nil && ctx.Err() == nil && !f.spent():
-			m.settle(ctx, w, &f) // by this job's own list, whoever fetched
+			m.settle(ctx, w, &f) // by this job's own list, also if another job has fetched the files
 			if err == nil && (f.answer != nil || f.cached == telemetry.CacheShared) {
 				m.answered()
 			}

@@ -23,7 +23,8 @@ type miner struct {
 	mirror    *mirror.Client // the evaluator's, or its view for the background
 	job       job.Job
 	rules     *rules
-	// expected is what Attempt.Expect is told, left what is still to come of it.
+	// expected is the number of requests that Attempt.Expect is told; left counts those that
+	// are still to come.
 	expected int
 	tell     func(ctx context.Context, requests int)
 	left     *atomic.Int64
@@ -62,7 +63,7 @@ func (m *miner) expect(ctx context.Context, requests int) {
 	}
 }
 
-// answered takes one off what is still to come.
+// answered takes one off the requests that are still to come.
 func (m *miner) answered() { m.left.Add(-1) }
 
 // pulls scores the loaded pull requests: merged, then open, then closed, each

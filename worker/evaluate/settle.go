@@ -26,7 +26,7 @@ type counted struct {
 	// Head is the commit that the counts are of.
 	Head                 string
 	Additions, Deletions int
-	// MergedAt is zero for what is not merged.
+	// MergedAt is zero for a pull request that is not merged.
 	MergedAt time.Time
 }
 
@@ -134,7 +134,7 @@ func inconsistency(list counted, answer *answered) string {
 }
 
 // lacksText names the text that a file should have and has not; "" for none.
-// The mirror keeps no text of what is binary or too large, none after a removal
+// The mirror keeps no text of a binary or too large file, none after a removal
 // and none before an addition. A size that it does not tell is of a file that
 // it has not fetched yet.
 func lacksText(f *tokens.File) string {

@@ -9,7 +9,7 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// association is that of whoever sets a label.
+// association is the association of the accounts that set labels.
 const association = "MEMBER"
 
 // change makes one change wherever the mirror says it.

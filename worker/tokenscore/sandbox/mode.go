@@ -15,7 +15,7 @@ const (
 	Off      Mode = "off"      // none; Limit holds all the same
 )
 
-// Check refuses what is no mode.
+// Check refuses any other text than a mode.
 func (m Mode) Check() error {
 	switch m {
 	case "", Auto, Required, Off:

@@ -29,7 +29,7 @@ func env(flag string) cli.ValueSourceChain { return command.Env("sim-" + flag) }
 // flags are all flags, each in its group of --help.
 func flags() []cli.Flag { return slices.Concat(worldFlags(), serverFlags(), answerFlags()) }
 
-// worldFlags say what is served.
+// worldFlags choose the world that is served.
 func worldFlags() []cli.Flag {
 	return []cli.Flag{
 		command.Offers(&cli.StringFlag{

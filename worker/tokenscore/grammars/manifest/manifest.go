@@ -36,7 +36,7 @@ type Manifest struct {
 // Object is one shared object.
 type Object struct {
 	File string `json:"file"`
-	// Sources is the sha256 over all that decides what is computed.
+	// Sources is the sha256 over everything that decides the figures.
 	Sources string `json:"sources"`
 	// Recipe is the sha256 over Sources and how they are compiled: another
 	// recipe means that the object is built anew.
@@ -94,7 +94,7 @@ func (m *Manifest) Grammar(language string) (*Grammar, bool) {
 	return nil, false
 }
 
-// Digest identifies what is computed with these grammars.
+// Digest identifies the figures that these grammars give.
 func (m *Manifest) Digest() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "runtime %s\n", m.Runtime.Sources)
