@@ -34,7 +34,7 @@ const (
 // weights.
 var documentedValues = []documentedValue{
 	{"shared/scoring/input.shareTolerance", "scoring.md", "all together ≤ 1 (tolerance #)", 1},
-	{"shared/scoring/input.maxMaintainerCut", "scoring.md", "[0,1], then capped at #", 1},
+	{"shared/scoring/input.maxMaintainerCut", "scoring.md", "≥ 0, then capped at #", 1},
 	{"shared/scoring/input.RecycleUID", "scoring.md", "| UID #, the recycle UID |", 1},
 	{"shared/scoring/input.RecycleUID", "scoring.md", "UID # recycles", 1},
 	{"shared/scoring/input.TreasuryUID", "scoring.md", "UID #, the issue treasury", 1},

@@ -116,7 +116,7 @@ func ownNumbers(r *Repository) []setting {
 	return []setting{
 		{key: "emission_share", into: &r.EmissionShare, low: 0, high: 1, minPositive: 1 / maxFactor, needed: true}, // a divisor, unless it is 0
 		{key: "issue_discovery_share", into: &r.IssueDiscoveryShare, low: 0, high: 1},
-		{key: "maintainer_cut", into: &r.MaintainerCut, low: 0, high: 1},
+		{key: "maintainer_cut", into: &r.MaintainerCut},
 		factor("default_label_multiplier", &r.DefaultLabelMultiplier),
 	}
 }
@@ -132,8 +132,8 @@ func factor(key string, into *float64) setting {
 	}
 }
 
-// repository reads the settings of an entry over the defaults. The cut is checked
-// against [0, 1] and then capped, as in the validator: 0.7 is no error. A key that no
+// repository reads the settings of an entry over the defaults. The cut is capped
+// before its range is checked, as in the validator: 0.7 is no error, and neither is 7. A key that no
 // rule knows is reported as ignored, because the validator passes over it.
 func (p *registryParser) repository(repo *Repository, settings []strictjson.Field) {
 	own := ownNumbers(repo)

@@ -113,7 +113,7 @@ func TestRegistryRanges(t *testing.T) {
 		{"emission_share", "1e-100", "9e-101", "1", "1.001"},
 		{"default_label_multiplier", "-1e100", "-1.1e100", "1e100", "1.1e100"},
 		{"issue_discovery_share", "0", "-0.001", "1", "1.001"},
-		{"maintainer_cut", "0", "-0.001", "1", "1.001"},
+		{"maintainer_cut", "0", "-0.001", "1000000", none},
 		{"eligibility.min_valid_merged_prs", "0", "-1", "1000000", none},
 		{"eligibility.min_credibility", "0", "-0.001", "1", "1.001"},
 		{"eligibility.excessive_pr_penalty_base_threshold", "0", "-1", "1000000", none},
