@@ -81,6 +81,24 @@ validator: build ## compare a round with what a checkout of the validator does: 
 	@VALIDATOR="$(abspath $(VALIDATOR))" VALIDATOR_PYTHON="$(PYTHON)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
 		$(GO) test -count 1 -timeout 20m -v -run '^(TestAgainstTheValidator|TestTheValidatorsContainer.*|TestClientsInPython)$$' ./producer ./worker/mirrorgate
 
+# CONFORM_PYTHON makes the environment of `make conform`, PYTHON=… on the command line names another.
+CONFORM_PYTHON := $(if $(filter command line environment,$(origin PYTHON)),$(PYTHON),python3.12)
+
+# The tests of the conformance package itself need no checkout: make test runs them.
+.PHONY: conform
+conform: build ### compare all scores with a checkout of the validator: make conform VALIDATOR=DIR [N=1000] [SEED=1] [FILES=10000] [PAIRS=DIR,…] [PYTHON=python3.12]
+	@python3 -B -m conformance run "$(VALIDATOR)" --worlds $(or $(N),1000) --seed $(or $(SEED),1) $(if $(FILES),--files $(FILES)) \
+		--pairs "$(PAIRS)" --python "$(CONFORM_PYTHON)" --go "$(GO)" --grammars "$(abspath $(GRAMMARS))"
+
+.PHONY: conform-diff
+conform-diff: ### list what has changed in a checkout of the validator since the state that is followed: make conform-diff VALIDATOR=DIR [FROM=COMMIT]
+	@python3 -B -m conformance diff "$(VALIDATOR)" $(if $(FROM),--since "$(FROM)")
+
+.PHONY: conform-planted
+conform-planted: build ### plant eight changes in copies of a checkout of the validator, and find each: make conform-planted VALIDATOR=DIR
+	@VALIDATOR="$(VALIDATOR)" PYTHON="$(CONFORM_PYTHON)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
+		python3 -B -m unittest conformance.tests.planted
+
 .PHONY: crash
 crash: build ### kill workers and producers three times in a row at every crash point
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_KILLS=3 $(GO) test -count 1 -timeout 20m -run Crash ./worker ./producer/round

@@ -1,0 +1,281 @@
+"""Commands: run compares, diff says what has changed, record writes cases anew, follow records the state that is followed."""
+
+import argparse
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from conformance import followed, ours, packages, pairs, registries, texts, worlds
+from conformance.checkout import WEIGHTS, Checkout, ConformanceError
+from conformance.compare import Comparison, Difference
+from conformance.naming import Name, Namer, rule_of
+from conformance.report import Report
+from conformance.shrink import Shrinker
+from conformance.work import ROOT, Found, Worker, do, start, write
+
+FOUND, USAGE = 1, 2
+# The recorded cases of the project.
+CASES = ROOT / 'worker/parity/testdata/rounds'
+# A pair's share of a question: enough to spare round trips, few enough that both processes end together.
+CHUNK = 40
+# One world of so many also goes through real processes.
+REAL = 50
+# So many rules are shrunk to a smallest world.
+SHRUNK = 10
+
+
+def arguments() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(prog='python -m conformance', description=__doc__)
+    commands = p.add_subparsers(dest='command', required=True)
+    run = commands.add_parser('run', help='compare the product with a checkout: exit 1 if they differ, 2 if they could not be compared')
+    run.add_argument('validator', help='a git checkout of the validator')
+    run.add_argument('--worlds', type=int, default=1000, metavar='N', help='worlds from the seed (default 1000)')
+    run.add_argument('--seed', type=int, default=1, help='the first world, and the seed of all else (default 1)')
+    run.add_argument('--files', type=int, metavar='N', help='pairs of files (default ten for each world)')
+    run.add_argument('--pairs', default='', metavar='DIR,…', help='git repositories whose histories give half of the pairs')
+    run.add_argument('--processes', type=int, default=2, help='processes that compare (default 2)')
+    run.add_argument('--no-recorded', action='store_true', help="leave out the project's own cases, registries and weights")
+    run.add_argument('--no-real', action='store_true', help='leave out real processes')
+    record = commands.add_parser('record', help="play the project's cases by a checkout, and write those whose figures have changed")
+    record.add_argument('validator', help='a git checkout of the validator')
+    record.add_argument('cases', nargs='*', help='more cases to take in, such as bin/conform/differ/rounds/RULE.json')
+    for command in (run, record):
+        command.add_argument('--python', default='python3.12', help='a Python of 3.12 or later to make the environment with')
+        command.add_argument('--go', default='go')
+        command.add_argument('--grammars', default=os.environ.get('MIRRORFLEET_GRAMMARS') or str(ROOT / 'bin/grammars'))
+        command.add_argument('--folder', default=str(ROOT / 'bin/conform'), help='where the environment is made and cases are written')
+        command.add_argument('--inside', action='store_true', help=argparse.SUPPRESS)
+    diff = commands.add_parser(
+        'diff', help='what has changed in a checkout since the state that the product follows: exit 1 if anything has'
+    )
+    diff.add_argument('validator')
+    diff.add_argument('--since', metavar='COMMIT', help='another state to begin from (default: the one in followed.json)')
+    follow = commands.add_parser('follow', help='record a checkout as the state that the product follows')
+    follow.add_argument('validator')
+    return p
+
+
+def main(argv: list[str]) -> int:
+    a = arguments().parse_args(argv)
+    try:
+        if a.command == 'run':
+            return run(a, argv)
+        if a.command == 'record':
+            return record(a, argv)
+        checkout = Checkout(a.validator)
+        if a.command == 'follow':
+            print(followed.follow(checkout))
+            return 0
+        return diff(checkout, a.since)
+    except ConformanceError as e:
+        print(f'conform: {e}', file=sys.stderr)
+        return USAGE
+
+
+def diff(checkout: Checkout, since: str | None) -> int:
+    state = followed.read()
+    begin = since or f'{state["commit"][:12]} of {state["date"]}, which the product follows'
+    lines = followed.changes(checkout, since)
+    print(f'{checkout.folder} at {checkout.commit()[:12]}, since {begin}:')
+    if not lines:
+        print('no rule, weight, constant or parser version has changed')
+        return 0
+    print('\n'.join(lines))
+    print('The product is behind if a score changes: make conform VALIDATOR=… shows it. CONTRIBUTING.md#change-a-rule is the recipe.')
+    return FOUND
+
+
+def enter(a: argparse.Namespace, argv: list[str]) -> Checkout:
+    """Checks what a comparison needs, and goes on in the environment that the checkout pins."""
+    checkout = Checkout(a.validator)
+    if not a.inside:
+        python = packages.environment(checkout, a.python, Path(a.folder))
+        os.execve(str(python), [str(python), '-B', '-m', 'conformance', *argv, '--inside'], {**os.environ, 'PYTHONPATH': str(ROOT)})
+    packages.check_imports()
+    if not (Path(a.grammars) / 'manifest.json').is_file():
+        raise ConformanceError(f'{a.grammars} has no grammars: make grammars')
+    return checkout
+
+
+def run(a: argparse.Namespace, argv: list[str]) -> int:
+    if a.worlds < 0 or a.processes < 1:
+        raise ConformanceError('--worlds is at least 0, and --processes at least 1')
+    return Run(a, enter(a, argv)).all()
+
+
+def record(a: argparse.Namespace, argv: list[str]) -> int:
+    """Writes what a checkout makes of the project's cases, where it is not what they say."""
+    checkout = enter(a, argv)
+    worker = Worker(checkout, ours.build(ROOT, Path(a.folder), a.go), a.grammars)
+    try:
+        for file in [*sorted(CASES.iterdir()), *map(Path, a.cases)]:
+            case = worker.read(str(file))
+            expected = [r['outcome'] for r in worker.validator.play(case)]
+            c = Comparison()
+            c.compare((), case.get('expected') or [], expected)
+            if c.differences or file.parent.resolve() != CASES:
+                name = CASES / f'{file.name.split(".")[0]}.json'
+                write(name, case, expected)
+                worker.ours.ask({'pack': str(name)})
+                print(f'{name}.zst: {len(c.differences)} figures have changed')
+    finally:
+        worker.close()
+    return 0
+
+
+class Run:
+    """One comparison of everything."""
+
+    def __init__(self, a: argparse.Namespace, checkout: Checkout):
+        self.a, self.checkout = a, checkout
+        self.report = Report()
+        self.namer = Namer(checkout, followed.read())
+        self.folder = Path(a.folder)
+        self.program = ours.build(ROOT, self.folder, a.go)
+        self.found: list[Found] = []
+
+    def all(self) -> int:
+        a = self.a
+        print(f'{self.checkout.folder} at {self._state()}; the product follows {self.namer.followed["commit"][:12]}')
+        with ProcessPoolExecutor(
+            a.processes, get_context('spawn'), start, (str(self.checkout.folder), str(self.program), a.grammars)
+        ) as pool:
+            self._part(pool, 'worlds', [('world', a.seed + i) for i in range(a.worlds)])
+            if not a.no_recorded:
+                self._part(pool, 'cases of the project', [('recorded', str(f)) for f in sorted(CASES.iterdir())])
+                self._part(pool, 'registries', [('registry', what, r) for what, r in registries.registries(self.checkout, a.seed, 200)])
+                self._part(pool, 'pairs by weights of the history', list(self._weighed()))
+            self._part(pool, 'pairs of files', list(self._pairs()))
+        different = self._different()
+        if not a.no_real and a.worlds and not different:
+            different = not self._real()
+        print(self.report)
+        return FOUND if different else 0
+
+    def _state(self) -> str:
+        try:
+            return self.checkout.commit()[:12]
+        except ConformanceError:
+            return 'no commit'
+
+    def _part(self, pool: ProcessPoolExecutor, what: str, tasks: list[tuple[Any, ...]]) -> None:
+        """Does tasks on all processes, and notes what they find."""
+        if not tasks:
+            return
+        began, part = time.monotonic(), []
+        for found in pool.map(do, tasks, chunksize=4 if len(tasks) > 100 else 1):
+            part += found
+        self.found += [f for f in part if f.differences]
+        self.report.part(what, part, time.monotonic() - began)
+        print(self.report.last(), flush=True)
+
+    def _pairs(self) -> Iterator[tuple[Any, ...]]:
+        count = self.a.files if self.a.files is not None else 10 * self.a.worlds
+        repositories = [p for p in self.a.pairs.split(',') if p]
+        files: list[dict[str, Any]] = []
+        extensions = set(self._languages())
+        for repository in repositories:
+            files += pairs.history(repository, self.a.seed, count // 2 // len(repositories), extensions)
+        files += pairs.mutated(self.a.seed, count - len(files))
+        for i in range(0, len(files), CHUNK):
+            yield 'score', files[i : i + CHUNK]
+
+    def _languages(self) -> list[str]:
+        return re.findall(r'"(\w+)":', self.checkout.read(f'{WEIGHTS}/programming_languages.json'))
+
+    def _weighed(self) -> Iterator[tuple[Any, ...]]:
+        r = random.Random(self.a.seed)
+        for _, languages, tokens in registries.weights(self.checkout):
+            files = [pairs.file(s.path, s.base, s.head) for s in r.sample(texts.samples(), 20)]
+            yield 'weigh', languages, tokens, files
+
+    def _different(self) -> bool:
+        """Names the rules that differ, and writes a smallest case of each."""
+        by_rule: dict[str, list[Found]] = {}
+        for f in self.found:
+            by_rule.setdefault(rule_of(f.differences)[0], []).append(f)
+        if not by_rule:
+            return False
+        worker = Worker(self.checkout, self.program, self.a.grammars)
+        try:
+            for rule, found in list(by_rule.items())[:SHRUNK]:
+                self._name(worker, rule, found)
+        finally:
+            worker.close()
+        return True
+
+    def _name(self, worker: Worker, rule: str, found: list[Found]) -> None:
+        shown = [f for f in found if f.case]
+        if not shown:
+            self.report.rule(self.namer.name(found[0].differences), len(found), found[0].what, None)
+            return
+        smallest = min(shown, key=lambda f: len(str(f.case)))
+        case, name, seconds = self.shrink(worker, rule, smallest)
+        file = self._write(worker, rule, case)
+        self.report.rule(name, len(found), smallest.what, file, len(case['miners']), seconds)
+
+    def shrink(self, worker: Worker, rule: str, found: Found) -> tuple[dict[str, Any], Name, float]:
+        """The smallest case that differs by a rule, and the name of it."""
+
+        def differences(case: dict[str, Any]) -> list[Difference]:
+            try:
+                return worker.play('', case).differences
+            except (ConformanceError, KeyError, ValueError):
+                return []  # no case that both can play
+
+        def differs(case: dict[str, Any]) -> bool:
+            d = differences(case)
+            return bool(d) and rule_of(d)[0] == rule
+
+        began = time.monotonic()
+        assert found.case
+        case = Shrinker(found.case, differs).shrink()
+        return case, self.namer.name(differences(case) or found.differences, worker.both(case)[0]), time.monotonic() - began
+
+    def _write(self, worker: Worker, rule: str, case: dict[str, Any]) -> Path:
+        file = self.folder / 'differ' / 'rounds' / f'{re.sub("[^a-z]+", "-", rule)}.json'
+        write(file, case, [r['outcome'] for r in worker.validator.play(case)])
+        return file
+
+    def _real(self) -> bool:
+        """Plays one world of REAL through real processes, by the project's own test of them."""
+        folder, began = self.folder / 'real', time.monotonic()
+        for old in (folder / 'rounds').glob('*.json'):
+            old.unlink()
+        worker = Worker(self.checkout, self.program, self.a.grammars)
+        try:
+            seeds = range(self.a.seed, self.a.seed + self.a.worlds, REAL)
+            for seed in seeds:
+                case = worlds.case(seed)
+                write(folder / 'rounds' / f'{seed:06d}.json', case, [r['outcome'] for r in worker.validator.play(case)])
+        finally:
+            worker.close()
+        done = subprocess.run(
+            [str(self.program.resolve()), '-test.run', '^TestRealPath$', '-test.timeout', '2h', '-test.parallel', '4'],
+            cwd=ROOT / 'worker/parity',
+            env={
+                **os.environ,
+                'MIRRORFLEET_PARITY': str(folder.resolve()),
+                'MIRRORFLEET_PARITY_REAL': 'all',
+                'MIRRORFLEET_GRAMMARS': self.a.grammars,
+            },
+            capture_output=True,
+            text=True,
+        )
+        self.report.real(len(seeds), done.returncode == 0, time.monotonic() - began)
+        if done.returncode:
+            print(done.stdout[-4000:], done.stderr[-2000:])
+        print(self.report.last(), flush=True)
+        return done.returncode == 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

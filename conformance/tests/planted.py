@@ -1,0 +1,122 @@
+"""Eight changes, each planted in a copy of a checkout: each is found, by a world of at most three miners, and named.
+
+It takes minutes and a checkout: make conform-planted VALIDATOR=DIR. The other tests of this folder need neither.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from typing import NamedTuple
+
+from conformance.checkout import Checkout
+from conformance.work import ROOT
+
+SCORING = 'gittensor/validator/oss_contributions/mirror/scoring.py'
+
+
+class Plant(NamedTuple):
+    """A change: in a file, a pattern and what takes its place. The report must name the rule, and what has changed."""
+
+    kind: str
+    file: str
+    pattern: str
+    instead: str
+    named: str
+    worlds: int = 60
+    files: int = 0
+
+
+PLANTS = [
+    Plant('a constant', 'gittensor/constants.py', r'(TIME_DECAY_GRACE_PERIOD_HOURS) = 12', r'\1 = 24', 'time decay: grace period 12 → 24'),
+    Plant(
+        'a comparison',
+        'gittensor/validator/utils/datetime_utils.py',
+        r'(hours_since_merge) < ',
+        r'\1 <= ',
+        'time decay: at the end of the grace period',
+    ),
+    Plant('a rounding', SCORING, r'(scoring_cfg\.time_decay\)), 2\)', r'\1, 3)', 'time decay: rounding'),
+    Plant(
+        'an order of summation',
+        'gittensor/validator/oss_contributions/scoring.py',
+        r'(for pr in) merged:',
+        r'\1 reversed(merged):',
+        'sums of a repository: order of sums',
+    ),
+    Plant('a dropped gate', SCORING, r'(approved_count) == 0', r'\1 < 0', 'merge gate: self-merged-without-approval', 150),
+    Plant(
+        'a label rule', 'gittensor/validator/oss_contributions/label_resolution.py', r'return max\((matches\))', r'return min(\1', 'label'
+    ),
+    Plant('a window', 'gittensor/validator/oss_contributions/mirror/load.py', r'timedelta\((days=)', r'timedelta(hours=1, \1', 'window'),
+    Plant(
+        "a grammar's version",
+        'uv.lock',
+        r'(?s)(name = "tree-sitter-language-pack"\nversion = ")0\.7\.2("\nsource.*?)\nsdist = .*?\nwheels = \[\n.*?\n\]',
+        r'\g<1>0.8.0\2\nwheels = [{ hash = "sha256:81aac45ddde6c7e9ac222d0157af03648b1382d4de3af321d1b913af96b796f0" }]',
+        'tree diff: tree-sitter-language-pack 0.7.2 → 0.8.0',
+        0,
+        700,
+    ),
+]
+
+
+class TestPlanted(unittest.TestCase):
+    def test_each_change_is_found_and_named(self) -> None:
+        checkout = Checkout(os.environ.get('VALIDATOR', '')).folder
+        for plant in PLANTS:
+            with self.subTest(plant.kind), tempfile.TemporaryDirectory() as folder:
+                copy = Path(folder) / 'validator'
+                shutil.copytree(checkout, copy, ignore=shutil.ignore_patterns('.git', '.venv'))
+                file = copy / plant.file
+                text, count = re.subn(plant.pattern, plant.instead, file.read_text(), count=1)
+                self.assertEqual(count, 1, f'{plant.file} has no {plant.pattern}: choose another change')
+                file.write_text(text)
+                self.found(plant, copy, Path(folder) / 'found')
+
+    def found(self, plant: Plant, copy: Path, folder: Path) -> None:
+        """Runs the comparison over the changed copy, and reads its report and its case."""
+        home = ROOT / 'bin/conform'
+        folder.mkdir()
+        for made in home.glob('venv-*'):  # the environments that are there already
+            (folder / made.name).symlink_to(made)
+        began = time.monotonic()
+        done = subprocess.run(
+            [
+                sys.executable,
+                '-m',
+                'conformance',
+                'run',
+                str(copy),
+                '--worlds',
+                str(plant.worlds),
+                '--files',
+                str(plant.files),
+                '--folder',
+                str(folder),
+                '--python',
+                os.environ.get('PYTHON', 'python3.12'),
+                '--no-recorded',
+                '--no-real',
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        print(f'{plant.kind} ({time.monotonic() - began:.0f} s)\n{done.stdout}{done.stderr}', flush=True)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(f'DIFFERS  {plant.named}', done.stdout)
+        cases = list((folder / 'differ/rounds').glob('*.json'))
+        self.assertTrue(cases)
+        for case in cases:
+            self.assertLessEqual(len(json.loads(case.read_text())['miners']), 3, case.name)
+
+
+if __name__ == '__main__':
+    unittest.main()

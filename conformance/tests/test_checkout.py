@@ -1,0 +1,93 @@
+import contextlib
+import io
+import subprocess
+import unittest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from conformance import followed, packages
+from conformance.__main__ import main
+from conformance.checkout import CONSTANTS, NEEDS, Checkout, ConformanceError
+
+
+def fake(folder: str) -> Path:
+    """A folder that has all files and names that the driver looks for, and nothing behind them."""
+    root = Path(folder) / 'validator'
+    for path, names in NEEDS.items():
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('{}' if path.endswith('.json') else ''.join(f'{n} = 1\n' if n.isupper() else f'def {n}(): pass\n' for n in names))
+    (root / 'uv.lock').write_text(
+        '\n'.join(f'[[package]]\nname = "{n}"\nversion = "1.0"\nwheels = [{{ hash = "sha256:00" }}]' for n in packages.ROOTS)
+    )
+    return root
+
+
+def commit(root: Path) -> None:
+    for arguments in (['init'], ['add', '.'], ['-c', 'user.name=n', '-c', 'user.email=e', 'commit', '--allow-empty', '-m', 'm']):
+        subprocess.run(['git', '-C', str(root), *arguments], check=True, capture_output=True)
+
+
+class TestCheckout(unittest.TestCase):
+    def refused(self, folder: Path | str, *parts: str) -> None:
+        with self.assertRaises(ConformanceError) as e:
+            Checkout(folder)
+        for part in parts:
+            self.assertIn(part, str(e.exception))
+
+    def test_a_bad_checkout_is_named_by_what_it_lacks(self) -> None:
+        with TemporaryDirectory() as folder:
+            self.refused('', 'VALIDATOR=DIR is missing', 'git clone')
+            self.refused(Path(folder) / 'absent', 'absent is no folder', 'git clone')
+            self.refused(Path(folder), 'no checkout of the validator', CONSTANTS)
+            root = fake(folder)
+            Checkout(root)
+            scan = root / 'gittensor/validator/issue_discovery/scan.py'
+            scan.write_text('def another(): pass\n')
+            self.refused(root, 'too old or too new', 'scan.py has no run_issue_discovery')
+            scan.write_text('def (')
+            self.refused(root, 'scan.py: line 1')
+            scan.unlink()
+            self.refused(root, 'too old or too new', 'no file gittensor/validator/issue_discovery/scan.py')
+
+    def test_wrong_usage_is_exit_code_2(self) -> None:
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            self.assertEqual(main(['run', '/nowhere']), 2)
+        self.assertIn('git clone', said.getvalue())
+
+    def test_a_python_is_named_when_it_does_not_do(self) -> None:
+        with TemporaryDirectory() as folder:
+            checkout = Checkout(fake(folder))
+            with self.assertRaisesRegex(ConformanceError, 'no-such-python is not there.*PYTHON='):
+                packages.environment(checkout, 'no-such-python', Path(folder))
+
+    def test_packages_are_pinned_by_the_checkouts_hashes(self) -> None:
+        with TemporaryDirectory() as folder:
+            locked = Checkout(fake(folder)).locked()
+        assert locked
+        self.assertIn('numpy==1.0 \\\n    --hash=sha256:00', packages.requirements(locked))
+        del locked['numpy']
+        with self.assertRaisesRegex(ConformanceError, 'numpy'):
+            packages.requirements(locked)
+        pinned = packages.versions(packages.FALLBACK.read_text())
+        state = followed.read()['packages']
+        self.assertEqual({n: pinned[n] for n in state}, state, 'requirements.txt and followed.json are of one state')
+
+    def test_what_has_changed_is_listed(self) -> None:
+        with TemporaryDirectory() as folder:
+            root = fake(folder)
+            commit(root)
+            checkout = Checkout(root)
+            self.assertEqual(followed.changes(checkout, 'HEAD'), [])
+            text = (root / CONSTANTS).read_text()
+            (root / CONSTANTS).write_text(text.replace('TIME_DECAY_GRACE_PERIOD_HOURS = 1', 'TIME_DECAY_GRACE_PERIOD_HOURS = 2'))
+            lines = followed.changes(checkout, 'HEAD')
+            self.assertIn('constant  TIME_DECAY_GRACE_PERIOD_HOURS: 1 → 2', lines)
+            self.assertIn(f'file      {CONSTANTS} has changed (constants)', lines)
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                self.assertEqual(main(['diff', str(root)]), 1, 'the product follows another state')
+                self.assertEqual(main(['diff', str(root), '--since', 'HEAD']), 1)
+                commit(root)
+                self.assertEqual(main(['diff', str(root), '--since', 'HEAD']), 0)

@@ -1,0 +1,84 @@
+import random
+import subprocess
+import unittest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from conformance import pairs, registries, texts, worlds
+
+
+class TestInputs(unittest.TestCase):
+    def test_a_seed_gives_one_world(self) -> None:
+        self.assertEqual(worlds.case(7), worlds.case(7))
+        self.assertNotEqual(worlds.case(7), worlds.case(8))
+
+    def test_a_hundred_worlds_have_everything(self) -> None:
+        has: set[str] = set()
+        for case in map(worlds.case, range(100)):
+            for number in case['rounds']:
+                has |= {key for key in ('miners', 'mirror', 'registry') if number.get(key)}
+                has |= {'fail ' + key.partition(':')[0] for key in number['fail']}
+                has |= {'unreachable'} if number['unreachable_identity'] else set()
+            for items in case['mirror']['pulls'].values():
+                has |= {str(p.get('state')) for p in items} | {f'reason {i["state_reason"]}' for p in items for i in p['linked_issues']}
+            for settings in case['registry'].values():
+                has |= set(settings) | set(settings.get('eligibility', {})) | set(settings.get('scoring', {}))
+            has |= {m['token'] for m in case['miners']}
+        wanted = {
+            'miners',
+            'mirror',
+            'registry',
+            'unreachable',
+            'MERGED',
+            'OPEN',
+            'CLOSED',
+            'DRAFT',
+            'reason NOT_PLANNED',
+            'valid',
+            'stale',
+        }
+        wanted |= {f'fail {kind}' for kind in ('pulls', 'issues', 'open_issues', 'files', 'maintainers')} | {
+            'none',
+            'refused',
+            'time_decay',
+        }
+        wanted |= set(worlds.REPOSITORY) | set(worlds.ELIGIBILITY) | set(worlds.SCORING)
+        self.assertEqual(wanted - has, set())
+
+    def test_pairs_are_of_every_language(self) -> None:
+        languages = {s.language for s in texts.samples()}
+        self.assertGreaterEqual(len(languages), 67)
+        count = len(texts.samples())
+        self.assertEqual(list(pairs.mutated(1, count)), list(pairs.mutated(1, count)))
+        self.assertEqual({p['filename'] for p in pairs.mutated(1, count)}, {s.path for s in texts.samples()})
+
+    def test_mutations_end_and_change(self) -> None:
+        r = random.Random(1)
+        self.assertGreater(sum(texts.mutate(r, 'a b\nc d\n') != 'a b\nc d\n' for _ in range(100)), 80)
+
+    def test_a_history_gives_its_changes(self) -> None:
+        with TemporaryDirectory() as folder:
+
+            def git(*arguments: str) -> None:
+                subprocess.run(
+                    ['git', '-C', folder, '-c', 'user.name=n', '-c', 'user.email=e', *arguments], check=True, capture_output=True
+                )
+
+            git('init')
+            for text in ('x = 1\n', 'x = 2\n'):
+                (Path(folder) / 'a.py').write_text(text)
+                (Path(folder) / 'b.bin').write_text(text)
+                git('add', '.')
+                git('commit', '-m', 'm')
+            found = sorted((p['base_content'] or '', p['head_content']) for p in pairs.history(folder, 1, 10, {'py'}))
+        self.assertEqual(found, [('', 'x = 1\n'), ('x = 1\n', 'x = 2\n')])
+
+    def test_names_of_settings_are_the_validators(self) -> None:
+        self.assertEqual(
+            list(
+                registries._lowered(
+                    {'MinValidMergedPRs': 1, 'OpenPRThresholdTokenScore': 2, 'ExcessivePRPenaltyBaseThreshold': 3, 'PRLookbackDays': 4}
+                )
+            ),
+            ['min_valid_merged_prs', 'open_pr_threshold_token_score', 'excessive_pr_penalty_base_threshold', 'pr_lookback_days'],
+        )

@@ -1,0 +1,176 @@
+package parity_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scoring/input"
+	"mirrorfleet/shared/scoring/tokens"
+)
+
+// question is one line that conformance/ours.py writes: one of its fields is set.
+type question struct {
+	// Case is the path of a case, whose rounds are played. Its expected may be absent.
+	Case string `json:"case"`
+	// Read is the path of a case, to be told what it is.
+	Read string `json:"read"`
+	// Pack is the path of a case to compress, as the project's own cases are.
+	Pack string `json:"pack"`
+	// Registry is a registry file.
+	Registry json.RawMessage `json:"registry"`
+	// Pairs are files, each of which is the only file of a pull request. Languages and
+	// Tokens are the two weights files to score them with, if not the built-in ones.
+	Pairs     []tokens.File   `json:"pairs"`
+	Languages json.RawMessage `json:"languages"`
+	Tokens    json.RawMessage `json:"tokens"`
+}
+
+// reply is the answer: Error says what a question got instead.
+type reply struct {
+	Case     *mirrorsim.Case `json:"case,omitempty"`
+	Rounds   []replyRound    `json:"rounds,omitempty"`
+	Pairs    []replyPair     `json:"pairs,omitempty"`
+	Registry *input.Registry `json:"registry,omitempty"`
+	Error    string          `json:"error,omitempty"`
+}
+
+// replyRound is what one round came to, in the form of what a case expects. Windows and
+// Files are beside it: no case has them.
+type replyRound struct {
+	Outcome any                             `json:"outcome"`
+	Windows map[string]time.Time            `json:"windows"`
+	Files   map[string][]tokens.FileFigures `json:"files"`
+}
+
+type replyPair struct {
+	File      tokens.FileFigures `json:"file"`
+	BaseScore float64            `json:"base_score"`
+}
+
+// conformEnv lets TestConform answer.
+const conformEnv = "MIRRORFLEET_CONFORM"
+
+// replyMark begins each line of an answer: the test's own lines are among them.
+const replyMark = "conform "
+
+// TestConform answers what conformance/ asks on its standard input, one line for each
+// question, until it ends. make conform runs it. MIRRORFLEET_CONFORM names the languages
+// that the checkout's parser does not load, or is "none".
+func TestConform(t *testing.T) { //nolint:paralleltest // it has the standard input for itself
+	if os.Getenv(conformEnv) == "" {
+		t.Skip("conformance/ runs it: make conform VALIDATOR=DIR")
+	}
+	s := startScorer(t)
+	s.weights = must.Get(weights(tokens.DefaultWeights()))(t)
+	lines := bufio.NewReader(os.Stdin)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err == io.EOF { //nolint:errorlint // a bare io.EOF is what ReadBytes returns
+			return
+		}
+		must.Do(t, err)
+		a := reply{Error: "the test could not play it, and says why below"}
+		t.Run("question", func(t *testing.T) { a = s.answer(t, line) })
+		fmt.Printf("%s%s\n", replyMark, must.Get(json.Marshal(a))(t))
+	}
+}
+
+// weights are two weights files, without the languages that the checkout's parser lacks.
+func weights(languages, weights []byte) (*tokens.Weights, error) {
+	w, err := tokens.ParseWeights(languages, weights)
+	if without := os.Getenv(conformEnv); err == nil && without != "none" {
+		return w.Without(strings.Split(without, ","))
+	}
+	return w, err
+}
+
+// answer is one answer. What is refused is an answer too.
+func (s scorer) answer(t *testing.T, line []byte) (a reply) {
+	t.Helper()
+	var q question
+	err := json.Unmarshal(line, &q)
+	switch {
+	case err != nil:
+	case q.Case != "":
+		if a.Case, err = mirrorsim.ReadCase(q.Case); err == nil {
+			return reply{Rounds: s.rounds(t, &world{a.Case, caseName(q.Case)})}
+		}
+	case q.Read != "":
+		a.Case, err = mirrorsim.ReadCase(q.Read)
+	case q.Pack != "":
+		err = pack(q.Pack)
+	case q.Registry != nil:
+		var registry input.Registry
+		registry, err = input.ParseRegistry(q.Registry)
+		a.Registry = &registry
+	default:
+		if q.Languages != nil {
+			s.weights, err = weights(q.Languages, q.Tokens)
+		}
+		if err == nil {
+			a.Pairs = s.pairs(t, q.Pairs)
+		}
+	}
+	if err != nil {
+		return reply{Error: err.Error()}
+	}
+	return a
+}
+
+// pack compresses a case, and removes the file that it was.
+func pack(file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression))
+	if err != nil {
+		return err
+	}
+	if err = os.WriteFile(file+".zst", encoder.EncodeAll(data, nil), 0o600); err != nil {
+		return err
+	}
+	return os.Remove(file)
+}
+
+// rounds plays a case through the rules as pure functions.
+func (s scorer) rounds(t *testing.T, c *world) (rounds []replyRound) {
+	t.Helper()
+	for _, played := range run(t, s, c) {
+		r := replyRound{
+			Outcome: shaped(played.outcome), Windows: played.input.Registry.Windows(played.input.AsOf),
+			Files: map[string][]tokens.FileFigures{},
+		}
+		for _, e := range played.input.Evaluations {
+			for _, pull := range slices.Concat(e.Merged, e.Open, e.Closed) {
+				if pull.Tokens != nil {
+					r.Files[fmt.Sprintf("%s#%d", pull.Repository, pull.Number)] = pull.Tokens.Files
+				}
+			}
+		}
+		rounds = append(rounds, r)
+	}
+	return rounds
+}
+
+// pairs scores each file as the only one of a pull request.
+func (s scorer) pairs(t *testing.T, files []tokens.File) (scored []replyPair) {
+	t.Helper()
+	scale := input.DefaultRepository("").Scoring.SrcTokSaturationScale
+	for i := range files {
+		got := must.Get(s.pool.Score(t.Context(), "the pairs", s.weights, files[i:i+1], nil))(t)
+		scored = append(scored, replyPair{got.Figures.Files[0], tokens.BaseScore(&got.Figures, scale)})
+	}
+	return scored
+}
