@@ -6,9 +6,20 @@ import "math"
 // away (Neumaier). Python's sum() adds floats like this from 3.12 on, and the
 // validator uses it. A plain sum differs in the last bit, and near a threshold
 // by a whole slot.
-type total struct{ high, low float64 }
+//
+// The sum begins as an integer: the first float is added to the integers before it
+// without compensation.
+type total struct {
+	high, low float64
+	float     bool // a float has been added
+}
 
 func (t *total) add(x float64) {
+	if !t.float {
+		t.high += x
+		t.float = true
+		return
+	}
 	sum := t.high + x
 	if math.Abs(t.high) >= math.Abs(x) {
 		t.low += (t.high - sum) + x

@@ -44,6 +44,18 @@ func TestSumIsCompensated(t *testing.T) {
 	}
 }
 
+// A repository whose fixed base score is an integer comes first: the sum is an integer until
+// the first float. The expected values are Python 3.12's.
+func TestASumBeginsAsAnInteger(t *testing.T) {
+	t.Parallel()
+	if got, want := scoring.SumOfWhole([]float64{5}, 11.15, 0.27), 16.419999999999998; got != want {
+		t.Errorf("sum of 5, 11.15, 0.27: got %v, want %v", got, want)
+	}
+	if got, want := scoring.SumOf(5, 11.15, 0.27), 16.42; got != want {
+		t.Errorf("sum of 5.0, 11.15, 0.27: got %v, want %v", got, want)
+	}
+}
+
 func TestThreshold(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
