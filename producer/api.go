@@ -12,8 +12,6 @@ import (
 
 	"mirrorfleet/producer/access"
 	"mirrorfleet/producer/session"
-	"mirrorfleet/producer/view"
-	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
@@ -66,6 +64,7 @@ func apiFlags() []cli.Flag {
 
 // api is what the flags say of the API.
 type api struct {
+	flag string // of the address
 	addr string // "" for no API
 	// access has the tokens, and the names under which the API is known.
 	access access.Config
@@ -75,7 +74,11 @@ type api struct {
 // readAPI reads the API's flags and tokens. An address that other machines can reach
 // is refused without TLS or without a read token: a default must not publish scores.
 func readAPI(c *cli.Command) (a api, err error) {
-	a = api{addr: c.String("api"), files: certs.Files{Setting: "--api", Cert: c.String("api-cert"), Key: c.String("api-key")}}
+	a = api{
+		flag:  "api",
+		addr:  c.String("api"),
+		files: certs.Files{Setting: "--api", Cert: c.String("api-cert"), Key: c.String("api-key")},
+	}
 	if a.addr == "" {
 		for _, name := range []string{"api-token-file", "api-read-token-file", "api-hosts", "api-cert", "api-key"} {
 			if c.String(name) != "" || len(nonEmpty(c.StringSlice(name))) > 0 {
@@ -139,33 +142,13 @@ func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, orders sessio
 	if a.addr == "" {
 		return func() error { return nil }, nil
 	}
-	guard, err := access.New(a.access)
+	site, err := startSite(ctx, a, f, orders, log)
 	if err != nil {
-		return nil, command.Usage("--api: %w", err)
+		return nil, err
 	}
-	cfg := web.Config{
-		Bus:     f.Bus,
-		Hub:     view.NewHub(ctx, f.Bus, log),
-		Limit:   f.Limiter.State,
-		Buckets: f.Buckets,
-		Replay:  orders.Replay,
-		Cancel:  orders.Cancel,
-		Name:    orders.Name,
-		Guard:   guard,
-		Log:     log,
-	}
-	if a.files.Given() {
-		if cfg.TLS, err = certs.Server(a.files, log); err != nil {
-			return nil, command.UsageError{Err: err}
-		}
-	}
-	server, err := web.Listen(ctx, a.addr, cfg)
-	if err != nil {
-		return nil, command.Usage("--api: %w", err)
-	}
-	log.InfoContext(ctx, "serving the API", "address", server.Addr(), "orders", guard.TakesOrders(), "tls", cfg.TLS != nil,
+	log.InfoContext(ctx, "serving the API", "address", site.server.Addr(), "orders", len(a.access.Orders) > 0, "tls", a.files.Given(),
 		"read_token", a.access.Read != "")
-	return server.Close, nil
+	return site.Close, nil
 }
 
 // The length of a token, in characters. 16 random characters cannot be guessed over

@@ -147,10 +147,8 @@ func (r limitRequest) warn(ctx context.Context, rdb redis.UniversalClient, opera
 	if err != nil {
 		return r.explain(ctx, rdb, operator, err)
 	}
-	return command.Usage("--end-cool-down: the mirror asked egress %s to send nothing for %s more. "+
-		"If it is asked before, it may answer 429 again, ask for a longer pause, or block the address for everybody behind it. "+
-		"The limit itself is kept. Wait, unless the mirror's operators say that the pause is over; then give --end-cool-down %s",
-		r.egress, page.Length(state.CoolDown.Seconds()), r.egress)
+	return command.Usage("--end-cool-down: the mirror asked egress %s to send nothing for %s more. %s; then give --end-cool-down %s",
+		r.egress, page.Length(state.CoolDown.Seconds()), view.CoolDownRisk, r.egress)
 }
 
 // carryOut sets or releases the hold, if that is asked for, and returns the bucket as

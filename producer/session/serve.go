@@ -47,8 +47,6 @@ type Orders struct {
 	Replay Replayer
 	// Cancel waits until an order to cancel is carried out, or carries it out.
 	Cancel func(ctx context.Context, c round.Cancelled) error
-	// Name is the process's name, in orders to cancel that do not say who gives them.
-	Name string
 }
 
 // Replayer runs failed miners of a concluded round again.
@@ -81,7 +79,7 @@ func (s *Session) startServing(ctx context.Context, cfg ServeConfig) (*served, *
 		Log:      s.cfg.Log,
 	})
 	s.onClose(s.closeMirrors)
-	stop, err := cfg.StartAPI(ctx, s.fleet, Orders{Replay: served.replay, Cancel: served.cancel, Name: s.name})
+	stop, err := cfg.StartAPI(ctx, s.fleet, Orders{Replay: served.replay, Cancel: served.cancel})
 	if err != nil {
 		return nil, nil, err
 	}

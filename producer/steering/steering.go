@@ -88,7 +88,8 @@ func PauseRound(ctx context.Context, bus *jobstream.Bus, name string, stop job.S
 		return s.PauseRound(job.RoundStop{Round: name, Stop: stop})
 	})
 	if other != "" {
-		return view.Steered{}, refused("round %s is paused, which holds back the jobs of all rounds; producer resume --round ends that pause", other)
+		return view.Steered{}, refused("round %s is paused, which holds back the jobs of all rounds; "+
+			"producer resume --round ends that pause", other)
 	}
 	if err == nil { // also if it was paused before: that process may have died before this step
 		err = bus.Steering.Follow(ctx, steer)

@@ -2,6 +2,11 @@ package view
 
 import "mirrorfleet/shared/ratelimit"
 
+// CoolDownRisk is what ending a cool-down before its time risks. Whoever orders it is told
+// before.
+const CoolDownRisk = "If it is asked before, it may answer 429 again, ask for a longer pause, " +
+	"or block the address for everybody behind it. The limit itself is kept. Wait, unless the mirror's operators say that the pause is over"
+
 // Bucket is an egress's bucket. All times are seconds.
 type Bucket struct {
 	Egress string `json:"egress"`

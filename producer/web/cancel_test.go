@@ -8,8 +8,8 @@ import (
 
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/steering"
 	"mirrorfleet/producer/view"
-	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/must"
 )
 
@@ -26,14 +26,14 @@ func TestACancelIsCarriedOut(t *testing.T) {
 	}
 	one := post("/cancel", `{"uids": [2], "reason": "its mirror is away"}`)
 	answer := into[view.Cancel](t, one)
-	if one.status != http.StatusAccepted || len(answer.UIDs) != 1 || answer.UIDs[0] != 2 || answer.By != "the-api" ||
+	if one.status != http.StatusAccepted || len(answer.UIDs) != 1 || answer.UIDs[0] != 2 || answer.By != "ann" ||
 		answer.Whole || one.header.Get("Location") != "/api/v1/rounds/"+m.Round {
-		t.Errorf("%d %s, Location %q; want 202, an order for miner 2 by the API, and the round", one.status, one.body, one.header.Get("Location"))
+		t.Errorf("%d %s, Location %q; want 202, an order for miner 2 by the token, and the round", one.status, one.body, one.header.Get("Location"))
 	}
 	if again := into[view.Cancel](t, post("/cancel", `{"uids": [2]}`)); len(again.UIDs) != 0 || len(again.Already) != 1 {
 		t.Errorf("the same again: %v, already %v; want nothing new", again.UIDs, again.Already)
 	}
-	if whole := post("/cancel", `{"by": "ann"}`); whole.status != http.StatusAccepted {
+	if whole := post("/cancel", `{"by": "bob"}`); whole.status != http.StatusAccepted {
 		t.Errorf("%d %s, want 202", whole.status, whole.body)
 	}
 	var last outcome.Result
@@ -45,7 +45,7 @@ func TestACancelIsCarriedOut(t *testing.T) {
 		t.Errorf("%d of %d cancelled, orders %v; want all of them by two orders", last.Cancelled, last.Planned, last.CancelOrders)
 	}
 	stands := b.ask(t, http.MethodGet, "/api/v1/rounds/"+m.Round, "")
-	for _, want := range []string{`"cancel_orders":[{"uids":[2],"by":"the-api"`, `"reason":"its mirror is away"`, `{"by":"ann"`, `"class":"cancelled"`} {
+	for _, want := range []string{`"cancel_orders":[{"uids":[2],"by":"ann"`, `"reason":"its mirror is away"`, `{"by":"bob"`, `"class":"cancelled"`} {
 		if !strings.Contains(stands.body, want) {
 			t.Errorf("the round does not say %s: %s", want, stands.body)
 		}
@@ -57,7 +57,7 @@ func TestOrdersToCancelAreBounded(t *testing.T) {
 	t.Parallel()
 	b, h := servers(t), &hand{begun: make(chan outcome.Selection, 1), finish: make(chan error)}
 	follows := make(chan struct{}, 32)
-	server := b.serve(t, func(c *web.Config) { c.Replay, c.Cancel = h.replay, hanging(follows) })
+	server := b.serve(t, func(c *settings) { c.orders.Replay, c.orders.Cancel = h.replay, hanging(follows) })
 	m := b.plan(t, now)
 	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
 	for i := range 17 {
@@ -79,7 +79,7 @@ func TestOrdersToCancelAreBounded(t *testing.T) {
 func TestARescoreIsBegun(t *testing.T) {
 	t.Parallel()
 	b, h := servers(t), &hand{begun: make(chan outcome.Selection, 1), finish: make(chan error)}
-	b.serve(t, func(c *web.Config) { c.Replay = h.replay })
+	b.serve(t, func(c *settings) { c.orders.Replay = h.replay })
 	b.work(t)
 	result := b.concluded(t, now)
 	post := func(body string) said {
@@ -100,7 +100,7 @@ func TestARescoreIsBegun(t *testing.T) {
 }
 
 // hanging follows an order until its context ends, and says so.
-func hanging(ended chan<- struct{}) web.Canceller {
+func hanging(ended chan<- struct{}) steering.Canceller {
 	return func(ctx context.Context, _ round.Cancelled) error {
 		<-ctx.Done()
 		ended <- struct{}{}

@@ -13,11 +13,9 @@
 //     asks too much waits, or is told to come back, and takes nothing from the round that
 //     the process is running. A stream of events takes no part of these bounds: it has its
 //     own, and all viewers of a round share one look at it.
-//   - A replay belongs to the API: one per round at a time, a few in all. Close ends them
-//     and waits for them. What a replay will run is stored before it does anything, so that
-//     the next replay resumes one that Close has interrupted.
+//   - Orders are carried out by Config.Operator (package steering), which the dashboard
+//     uses, too.
 //
 // How it fails: if NATS or Redis is away, the answer is 503 once the request's time is over.
-// A panic of a handler is 500 and costs only that request. An address that cannot be used is
-// an error of Listen.
+// A panic of a handler is 500 and costs only that request.
 package web

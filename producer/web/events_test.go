@@ -17,7 +17,6 @@ import (
 
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
-	"mirrorfleet/producer/web"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -191,11 +190,11 @@ func TestAStreamOutlivesARequestsTime(t *testing.T) {
 	const brief = 500 * time.Millisecond
 	cfg := b.config(t)
 	cfg.Timeout = brief
-	api := must.Get(web.New(t.Context(), cfg))(t)
+	api := cfg.open(t)
 	server := listen.HTTP(api, brief, jobstreamtest.Quiet())
 	server.ReadTimeout = brief
 	b.handle(t, server, must.Get(new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0"))(t))
-	t.Cleanup(api.Close)
+	t.Cleanup(cfg.Hub.Close)
 
 	quiet, s := b.follow(t, round, ""), b.follow(t, round, "")
 	quiet.until(view.EventProgress)
@@ -231,7 +230,7 @@ func errorOf(_ string, err error) error { return err }
 // What cannot be followed is refused before a stream begins, with the field or the round named.
 func TestRefusedStreams(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(cfg *web.Config) { cfg.Guard = guard(t, "the-token-for-reading") })
+	b := setup(t, func(cfg *settings) { cfg.Guard = guard(t, "the-token-for-reading") })
 	read := []string{"Authorization", "Bearer the-token-for-reading"}
 	if got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/events", "", read...); got.status != http.StatusNotFound {
 		t.Errorf("latest without a round: %d %s", got.status, got.body)
@@ -332,7 +331,8 @@ func TestAViewerThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	b := servers(t)
 	round := b.runs(t)
-	api := must.Get(web.New(t.Context(), b.config(t)))(t)
+	cfg := b.config(t)
+	api := cfg.open(t)
 	over := make(chan struct{})
 	dead := listen.HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { defer close(over); api.ServeHTTP(w, r) }), time.Minute, jobstreamtest.Quiet())
 	conns := make(chan net.Conn, 1)
@@ -344,7 +344,7 @@ func TestAViewerThatDoesNotRead(t *testing.T) {
 	must.Do(t, err)
 
 	b.handle(t, listen.HTTP(api, time.Minute, jobstreamtest.Quiet()), must.Get(new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0"))(t))
-	t.Cleanup(api.Close)
+	t.Cleanup(cfg.Hub.Close)
 	s := b.follow(t, round, "")
 	s.until(view.EventProgress)
 	for range 3 {

@@ -28,6 +28,8 @@ var Bodies = map[string]reflect.Type{
 	"Schedule":     reflect.TypeFor[view.Schedule](),
 	"Steered":      reflect.TypeFor[view.Steered](),
 	"Order":        reflect.TypeFor[orderRequest](),
+	"HoldOrder":    reflect.TypeFor[holdRequest](),
+	"EndOrder":     reflect.TypeFor[endRequest](),
 	"Egresses":     reflect.TypeFor[view.Egresses](),
 	"Workers":      reflect.TypeFor[view.Workers](),
 	"ReplayOrder":  reflect.TypeFor[replayRequest](),

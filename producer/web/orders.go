@@ -12,7 +12,7 @@ import (
 
 // order is the body of a request that orders or asks something.
 type order interface {
-	replayRequest | rescoreRequest | cancelRequest | orderRequest | whatIfRequest
+	replayRequest | rescoreRequest | cancelRequest | orderRequest | holdRequest | endRequest | whatIfRequest
 	check() error
 }
 

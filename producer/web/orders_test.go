@@ -9,7 +9,6 @@ import (
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
-	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
 )
@@ -19,7 +18,7 @@ import (
 func TestOrders(t *testing.T) {
 	t.Parallel()
 	b, h := servers(t), &hand{}
-	b.serve(t, func(c *web.Config) { c.Replay = h.replay })
+	b.serve(t, func(c *settings) { c.orders.Replay = h.replay })
 	post := func(path, body string) said {
 		t.Helper()
 		return b.ask(t, http.MethodPost, "/api/v1"+path, body, "Authorization", "bearer "+token)
@@ -52,7 +51,7 @@ func TestOrders(t *testing.T) {
 	did("/schedule/resume", "", false)
 	did("/schedule/now", "", true)
 	did("/schedule/now", `{"by": "bob"}`, false)
-	if got := b.ask(t, http.MethodGet, "/api/v1/schedule", ""); !strings.Contains(got.body, `"ordered":{"by":"a caller of the API"`) {
+	if got := b.ask(t, http.MethodGet, "/api/v1/schedule", ""); !strings.Contains(got.body, `"ordered":{"by":"ann"`) {
 		t.Errorf("the order is shown as %s", got.body)
 	}
 	did("/rounds/20260101t000000z-000000/resume", "", false)
@@ -70,6 +69,112 @@ func TestOrders(t *testing.T) {
 		if got := post(path, want.body); got.status != want.status || !strings.Contains(got.body, want.says) {
 			t.Errorf("%s %s: %d %s, want %d and %q", path, want.body, got.status, got.body, want.status, want.says)
 		}
+	}
+}
+
+// Every order is one line in the log: by which token, from where, what, and why; one that is
+// refused, too, with the reason. What is only asked is no order.
+func TestEveryOrderIsLogged(t *testing.T) {
+	t.Parallel()
+	b, result := withADeadMiner(t)
+	for _, c := range []struct{ path, body, want string }{
+		{"/schedule/pause", `{"by": "Ann B.", "reason": "NATS is moved"}`,
+			`msg="an operator gave an order" order=pause token=ann from=127.0.0.1 by="Ann B." reason="NATS is moved" round="" changed=true`},
+		{"/schedule/now", "", `msg="an operator's order was not followed" order=now token=ann from=127.0.0.1 by=ann reason="" round="" changed=false error="the schedule is paused`},
+		{"/schedule/resume", "", `order=resume token=ann from=127.0.0.1 by=ann reason="" round="" changed=true`},
+		{"/rounds/20260101t000000z-000000/pause", "", `order=pause-round token=ann from=127.0.0.1 by=ann reason="" round=20260101t000000z-000000 changed=false error="no round runs`},
+		{"/rounds/20260101t000000z-000000/resume", "", `order=resume-round token=ann from=127.0.0.1 by=ann reason="" round=20260101t000000z-000000 changed=false`},
+		{"/rounds/latest/replay", `{"uids": [1]}`, `was not followed" order=replay token=ann from=127.0.0.1 by=ann reason="" round=` + result.Round + ` uids=[1] error=`},
+		{"/rounds/latest/replay", `{"dry_run": true}`, ""},
+		{"/rounds/latest/replay", "", `gave an order" order=replay token=ann from=127.0.0.1 by=ann reason="" round=` + result.Round + ` uids=[2]`},
+		{"/rounds/latest/cancel", `{"uids": [1], "reason": "why"}`,
+			`order=cancel token=ann from=127.0.0.1 by=ann reason=why round=` + result.Round + ` uids=[1] error=`},
+		{"/egresses/other/hold", `{"length": "5m", "reason": "why"}`,
+			`order=hold token=ann from=127.0.0.1 by=ann reason=why egress=other length=5m0s error=`},
+		{"/egresses/default/release", "", `order=release token=ann from=127.0.0.1 by=ann reason="" egress=default error="egress default is not held"`},
+	} {
+		before := b.orderLines()
+		b.ask(t, http.MethodPost, "/api/v1"+c.path, c.body, "Authorization", "Bearer "+token)
+		lines := b.orderLines()[len(before):]
+		if got := strings.Join(lines, "\n"); (len(lines) == 1) != (c.want != "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s %s: the log has\n%s\nwant one line with\n%s", c.path, c.body, got, c.want)
+		}
+	}
+	if got := b.awaitReplay(t, result.Round, "ended"); got.Replay.Revision != 2 && got.Replay.Revision != 1 {
+		t.Errorf("the replay came to %+v", got.Replay)
+	}
+	if log := b.log.String(); strings.Contains(log, "a request of the API failed") {
+		t.Errorf("what is refused is logged twice:\n%s", log)
+	}
+}
+
+// orderLines are the lines of the log that are about orders.
+func (b *bundle) orderLines() (lines []string) {
+	for line := range strings.Lines(b.log.String()) {
+		if strings.Contains(line, `msg="an operator`) {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines
+}
+
+// An egress is held, released, and its cool-down ended, the last only by whoever has been
+// told what that risks. Redis away is 503, and one line in the log.
+func TestOrdersToAnEgress(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	must.Get(b.limiter.Permit(t.Context()))(t)
+	post := func(path, body string) said {
+		t.Helper()
+		return b.ask(t, http.MethodPost, "/api/v1/egresses/"+path, body, "Authorization", "Bearer "+token)
+	}
+	held := into[view.Bucket](t, post("default/hold", `{"length": "1h", "reason": "the mirror moves"}`))
+	if held.Hold < 3500 || held.HeldBy != "ann" || held.HeldWhy != "the mirror moves" {
+		t.Errorf("held: %+v, want an hour, by whom and why", held)
+	}
+	if got := into[view.Bucket](t, post("default/hold", `{"length": "1s", "by": "bob"}`)); got.Hold < 3500 || got.HeldBy != "ann" {
+		t.Errorf("a shorter hold: %+v, want the longer one to stay", got)
+	}
+	if got := into[view.Bucket](t, post("default/release", "")); got.Hold != 0 {
+		t.Errorf("released: %+v, want no hold", got)
+	}
+	must.Do(t, b.limiter.CoolDown(t.Context(), time.Hour))
+	for _, body := range []string{"", `{"confirm": "Default"}`} {
+		got := post("default/end-cool-down", body)
+		if got.status != 409 || !strings.Contains(got.body, "unconfirmed") || !strings.Contains(got.body, "send nothing for") ||
+			!strings.Contains(got.body, "block the address for everybody behind it") || !strings.Contains(got.body, `{\"confirm\": \"default\"}`) {
+			t.Errorf("without the confirmation: %d %s, want 409, what it risks and how to confirm", got.status, got.body)
+		}
+	}
+	if got := into[view.Bucket](t, post("default/end-cool-down", `{"confirm": "default"}`)); got.CoolDown != 0 || got.CoolDowns != 1 {
+		t.Errorf("ended: %+v, want no cool-down", got)
+	}
+	for _, c := range []struct {
+		path, body string
+		status     int
+		says       string
+	}{
+		{"default/end-cool-down", `{"confirm": "default"}`, 409, "does not cool down"},
+		{"default/end-cool-down", "", 409, "does not cool down"},
+		{"default/release", "", 409, "is not held"},
+		{"other/hold", `{"length": "5m"}`, 404, "no-bucket"},
+		{"other/end-cool-down", "", 404, "no-bucket"},
+		{"-x%7B/hold", `{"length": "5m"}`, 400, `"name"`},
+		{"default/hold", "", 400, "want 1s to 24h0m0s"},
+		{"default/hold", `{"length": "25h"}`, 400, "want 1s to 24h0m0s"},
+		{"default/hold", `{"length": 300}`, 400, "length"},
+		{"default/hold", `{"length": "5m", "reason": "a\u001b"}`, 400, "reason"},
+	} {
+		if got := post(c.path, c.body); got.status != c.status || !strings.Contains(got.body, c.says) {
+			t.Errorf("%s %s: %d %s, want %d and %q", c.path, c.body, got.status, got.body, c.status, c.says)
+		}
+	}
+	b.stopNATS() // and Redis
+	if got := post("default/release", ""); got.status != 503 || strings.Contains(got.body, "127.0.0.1") {
+		t.Errorf("without Redis: %d %s, want 503 without the reason", got.status, got.body)
+	}
+	if lines := b.orderLines(); !strings.Contains(lines[len(lines)-1], "Redis does not answer") || strings.Contains(b.log.String(), "a request of the API failed") {
+		t.Errorf("the log has %q last, want that Redis does not answer, once", lines[len(lines)-1])
 	}
 }
 

@@ -43,6 +43,7 @@ const (
 	nothingToCancel  kind = "nothing-to-cancel"
 	replayUnderWay   kind = "replay-under-way"
 	notNow           kind = "not-now"
+	unconfirmed      kind = "unconfirmed"
 	tooLarge         kind = "too-large"
 	unverified       kind = "unverified"
 	internal         kind = "internal"
@@ -80,6 +81,7 @@ var meanings = map[kind]meaning{
 	nothingToCancel:  {409, "Nothing can be cancelled as asked", "the detail says what has ended, and which jobs are outstanding"},
 	replayUnderWay:   {409, "This producer is replaying the round already", "wait until the round lists nothing as replaying"},
 	notNow:           {409, "The order cannot be followed as things stand", "the detail says why, and what to do instead"},
+	unconfirmed:      {409, "The order needs a confirmation", "the detail says what it risks, and how to confirm it"},
 	tooLarge:         {413, "The body is too large", "64 KiB is the maximum; of a what-if 1 MiB"},
 	foreignHost: {421, "This producer is not known by that name", "use one of the names in the detail, send a token that is right, " +
 		"or start the producer with --api-hosts NAME"},
@@ -154,11 +156,13 @@ func wrong(field, format string, args ...any) *problem {
 var errPanicked = errors.New("a handler panicked")
 
 // refusal turns an error into an answer, and logs what the caller cannot correct (5xx). A
-// panic is logged where it was caught, and a caller who has hung up is no error.
+// panic is logged where it was caught and an order where it is carried out; a caller who has
+// hung up is no error.
 func (a *API) refusal(r *http.Request, err error) reply {
 	p := problemOf(r.Context(), err)
 	m := meanings[p.kind]
-	if m.status >= http.StatusInternalServerError && !errors.Is(err, errPanicked) && !errors.Is(r.Context().Err(), context.Canceled) {
+	told := errors.Is(err, errPanicked) || steering.Logged(err) || errors.Is(r.Context().Err(), context.Canceled)
+	if m.status >= http.StatusInternalServerError && !told {
 		a.cfg.Log.WarnContext(r.Context(), "a request of the API failed", "path", r.URL.Path, "status", m.status, "error", err)
 	}
 	answer := reply{
@@ -206,6 +210,8 @@ func problemOf(ctx context.Context, err error) *problem {
 		{round.ErrRunning, notConcluded},
 		{outcome.ErrSelection, nothingToReplay},
 		{round.ErrCancel, nothingToCancel},
+		{steering.ErrReplaying, replayUnderWay},
+		{steering.ErrBusy, busy},
 		{ratelimit.ErrNoBucket, noBucket},
 		{view.ErrNotKept, notKept},
 		{view.ErrViewers, busy},
@@ -220,7 +226,7 @@ func problemOf(ctx context.Context, err error) *problem {
 		return &problem{kind: notKept, detail: missing.Error()}
 	}
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, steering.ErrLimiter):
 		return &problem{kind: unavailable}
 	case errors.Is(err, jobstream.ErrSignature):
 		return &problem{kind: unverified, detail: err.Error(), cause: err}

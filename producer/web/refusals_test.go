@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"mirrorfleet/producer/access"
-	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -121,7 +120,7 @@ func TestRefusals(t *testing.T) {
 // right one.
 func TestNothingIsThereYet(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *web.Config) { c.Guard, _ = access.New(access.Config{}) })
+	b := setup(t, func(c *settings) { c.Guard, _ = access.New(access.Config{}) })
 	for _, path := range []string{"/api/v1/rounds/latest", "/api/v1/rounds/latest/rewards", "/api/v1/rounds/latest/miners/1"} {
 		if got := b.ask(t, http.MethodGet, path, ""); got.status != 404 || !strings.Contains(got.body, "not-concluded") {
 			t.Errorf("%s: %d %s, want 404 not-concluded", path, got.status, got.body)
@@ -151,7 +150,7 @@ func TestFailuresAreTheOperators(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, func(cfg *web.Config) {
+			b := setup(t, func(cfg *settings) {
 				cfg.Limit = c.limit
 				if c.name == "a slow server" {
 					cfg.Timeout = 50 * time.Millisecond
@@ -179,7 +178,7 @@ func TestTooManyRequestsWait(t *testing.T) {
 	t.Parallel()
 	const atWork = 8
 	entered, release := make(chan struct{}, atWork), make(chan struct{})
-	b := setup(t, func(c *web.Config) {
+	b := setup(t, func(c *settings) {
 		c.Timeout = 300 * time.Millisecond
 		c.Limit = func(context.Context) (ratelimit.State, error) {
 			entered <- struct{}{}
@@ -205,7 +204,7 @@ func TestTooManyRequestsWait(t *testing.T) {
 // of their own, which fits the validator's adapter, and a turn of their own.
 func TestEvaluationsHaveATimeOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *web.Config) { c.Timeout = time.Nanosecond })
+	b := setup(t, func(c *settings) { c.Timeout = time.Nanosecond })
 	b.work(t)
 	b.concluded(t, now)
 	for path, want := range map[string]int{"rewards": http.StatusServiceUnavailable, "evaluations": http.StatusOK} {
@@ -218,7 +217,7 @@ func TestEvaluationsHaveATimeOfTheirOwn(t *testing.T) {
 // NATS away is no more than that: 503 when the request's time is over.
 func TestNATSAway(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *web.Config) { c.Timeout = 200 * time.Millisecond })
+	b := setup(t, func(c *settings) { c.Timeout = 200 * time.Millisecond })
 	b.stopNATS()
 	for _, path := range []string{"/api/v1/rounds", "/api/v1/rounds/latest", "/api/v1/rounds/latest/rewards"} {
 		if got := b.ask(t, http.MethodGet, path, ""); got.status != 503 || strings.Contains(got.body, "nats") {

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"mirrorfleet/producer/outcome"
-	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 )
 
@@ -44,19 +43,15 @@ func (a *API) again(r *http.Request, selection outcome.Selection, dryRun bool) (
 	if _, err := params(r); err != nil {
 		return reply{}, err
 	}
-	at, err := a.outcomeRef(r)
+	name, err := a.roundName(r)
 	if err != nil {
 		return reply{}, err
 	}
-	chosen, err := view.ReplayOf(r.Context(), a.cfg.Bus, at, selection, dryRun)
+	chosen, err := a.cfg.Operator.Replay(r.Context(), a.giver(r, "", ""), name, selection, dryRun)
 	if err != nil || dryRun {
 		return reply{body: chosen}, err
 	}
-	if err := a.replays.start(at.Round, selection); err != nil {
-		return reply{}, err
-	}
-	a.cfg.Log.InfoContext(r.Context(), "a replay was asked for", "round", at.Round, "miners", len(chosen.Chosen))
-	return reply{status: http.StatusAccepted, body: chosen, header: map[string]string{"Location": base + "/rounds/" + at.Round}}, nil
+	return reply{status: http.StatusAccepted, body: chosen, header: map[string]string{"Location": base + "/rounds/" + chosen.Round}}, nil
 }
 
 func (asked replayRequest) check() error {

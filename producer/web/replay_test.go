@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"mirrorfleet/producer/outcome"
-	"mirrorfleet/producer/web"
 )
 
 // hand is a replay in the tests' hands.
@@ -36,7 +35,7 @@ func (h *hand) replay(ctx context.Context, _ string, s outcome.Selection) (outco
 func TestReplaysAreOwned(t *testing.T) {
 	t.Parallel()
 	b, h := servers(t), &hand{begun: make(chan outcome.Selection, 1), finish: make(chan error)}
-	server := b.serve(t, func(c *web.Config) { c.Replay = h.replay })
+	server := b.serve(t, func(c *settings) { c.orders.Replay = h.replay })
 	b.work(t)
 	b.sick.Store(2)
 	result := b.concluded(t, now)

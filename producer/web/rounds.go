@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/steering"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/ratelimit"
@@ -44,7 +45,7 @@ func (a *API) rounds(r *http.Request) (reply, error) {
 type standing struct {
 	view.Round
 
-	Replay *replayed `json:"replay,omitempty"`
+	Replay *steering.Replayed `json:"replay,omitempty"`
 }
 
 // round answers with the state of a round. That changes while the round runs, so the tag is
@@ -61,7 +62,7 @@ func (a *API) round(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	data, err := json.Marshal(standing{now, a.replays.last(now.Round)})
+	data, err := json.Marshal(standing{now, a.cfg.Operator.Replayed(now.Round)})
 	if err != nil {
 		return reply{}, fmt.Errorf("encoding round %s: %w", name, err)
 	}

@@ -53,6 +53,9 @@ func (a *API) routes() map[string]map[string]handler {
 		base + "/schedule/now":                      {http.MethodPost: a.now},
 		base + "/workers":                           get(a.workers),
 		base + "/egresses":                          get(a.egresses),
+		base + "/egresses/{name}/hold":              {http.MethodPost: a.hold},
+		base + "/egresses/{name}/release":           {http.MethodPost: a.release},
+		base + "/egresses/{name}/end-cool-down":     {http.MethodPost: a.endCoolDown},
 		base + "/limit":                             get(a.limit),
 	}
 }

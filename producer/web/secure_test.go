@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"mirrorfleet/producer/access"
-	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/certs/certstest"
 	"mirrorfleet/shared/must"
@@ -22,7 +21,7 @@ const readToken = "PLANTED-0123456789-read-token"
 // Whoever may have replays may read.
 func TestReadingNeedsTheToken(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *web.Config) { c.Guard = guard(t, readToken) })
+	b := setup(t, func(c *settings) { c.Guard = guard(t, readToken) })
 	for _, path := range []string{"/api/v1/rounds", "/api/v1/openapi.json", "/api/v1/limit", "/api/v1/problems/busy", "/api/v1/rounds/latest/evaluations"} {
 		for _, auth := range []string{"", "Bearer", "Bearer ", "Bearer " + readToken + "x", "Basic " + readToken} {
 			got := b.ask(t, http.MethodGet, path, "", "Authorization", auth)
@@ -50,7 +49,7 @@ func TestReadingNeedsTheToken(t *testing.T) {
 // asked; a name that is declared, and a right token, are not.
 func TestForeignPagesAreRefused(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *web.Config) {
+	b := setup(t, func(c *settings) {
 		c.Guard = must.Get(access.New(access.Config{Orders: []access.Token{{Name: "ann", Secret: token}}, Hosts: []string{"fleet.example"}}))(t)
 	})
 	for _, c := range []struct {
@@ -81,8 +80,8 @@ func TestAValidatorReadsOverTLS(t *testing.T) {
 	files.Cert, files.Key = ca.Issue(t, "api")
 	b := servers(t)
 	b.work(t)
-	server := b.serve(t, func(c *web.Config) {
-		c.Guard, c.TLS = guard(t, readToken), must.Get(certs.Server(files, slog.New(slog.DiscardHandler)))(t)
+	server := b.serve(t, func(c *settings) {
+		c.Guard, c.tls = guard(t, readToken), must.Get(certs.Server(files, slog.New(slog.DiscardHandler)))(t)
 	})
 	want := b.concluded(t, asOf)
 	url := "https://" + server.Addr()

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,12 +20,14 @@ import (
 	"mirrorfleet/producer/access"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/steering"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/listen"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
@@ -88,37 +91,80 @@ func servers(t *testing.T) *bundle {
 }
 
 // setup serves the API over all that.
-func setup(t *testing.T, changes ...func(*web.Config)) *bundle {
+func setup(t *testing.T, changes ...func(*settings)) *bundle {
 	t.Helper()
 	b := servers(t)
 	b.serve(t, changes...)
 	return b
 }
 
+// settings are those of an API, of the orders that it gives, and how it is served.
+type settings struct {
+	web.Config
+
+	orders steering.Config
+	tls    *tls.Config
+}
+
 // config is what the API works with, with a token and the clock of the tests.
-func (b *bundle) config(t *testing.T) web.Config {
+func (b *bundle) config(t *testing.T) settings {
 	t.Helper()
-	return web.Config{
-		Bus: b.bus, Hub: view.NewHub(t.Context(), b.bus, jobstreamtest.Quiet()), Limit: b.limiter.State,
-		Replay: b.runner(t).Replay, Cancel: b.runner(t).FollowCancel, Name: "the-api", Guard: guard(t, ""), Now: func() time.Time { return now },
-		Buckets: func(ctx context.Context) ([]ratelimit.State, error) {
-			return ratelimit.Buckets(ctx, b.redis, time.Second)
+	clock, log := func() time.Time { return now }, slog.New(slog.NewTextHandler(&b.log, nil))
+	return settings{
+		Config: web.Config{
+			Bus: b.bus, Hub: view.NewHub(t.Context(), b.bus, jobstreamtest.Quiet()), Limit: b.limiter.State, Guard: guard(t, ""), Now: clock,
+			Log: log, Timeout: 30 * time.Second,
+			Buckets: func(ctx context.Context) ([]ratelimit.State, error) {
+				return ratelimit.Buckets(ctx, b.redis, time.Second)
+			},
 		},
-		Log: slog.New(slog.NewTextHandler(&b.log, nil)), Timeout: 30 * time.Second,
+		orders: steering.Config{
+			Bus: b.bus, Replay: b.runner(t).Replay, Cancel: b.runner(t).FollowCancel, Now: clock, Log: log,
+			Egress: func(name string) (*ratelimit.Operator, error) {
+				return ratelimit.NewOperator(name, b.redis, time.Second)
+			},
+		},
 	}
 }
 
+// open is the API. What it has begun ends with the test.
+func (s *settings) open(t *testing.T) *web.API {
+	t.Helper()
+	s.Operator = must.Get(steering.NewOperator(t.Context(), s.orders))(t)
+	t.Cleanup(s.Operator.Close)
+	t.Cleanup(s.Hub.Close) // before the server, which has its cleanup later
+	return must.Get(web.New(s.Config))(t)
+}
+
+// served is an API at an address.
+type served struct {
+	*listen.Server
+
+	cfg settings
+}
+
+func (s *served) Close() error {
+	s.cfg.Hub.Close()
+	err := s.Server.Close()
+	s.cfg.Operator.Close()
+	return err
+}
+
 // serve starts the API.
-func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
+func (b *bundle) serve(t *testing.T, changes ...func(*settings)) *served {
 	t.Helper()
 	cfg := b.config(t)
 	for _, change := range changes {
 		change(&cfg)
 	}
-	server := must.Get(web.Listen(t.Context(), "127.0.0.1:0", cfg))(t)
-	t.Cleanup(func() { must.Check(t, server.Close()) })
-	b.url = "http://" + server.Addr()
-	return server
+	api := cfg.open(t)
+	s := &served{cfg: cfg}
+	s.Server = must.Get(listen.Start(t.Context(), listen.Config{
+		Addr: "127.0.0.1:0", Handler: api, Connections: 2 * view.MaxViewers, Grace: time.Second, TLS: cfg.tls, Log: cfg.Log,
+	}))(t)
+	t.Cleanup(func() { must.Check(t, s.Close()) })
+	b.url = "http://" + s.Addr()
+	return s
 }
 
 // guard has the tests' token for orders, and a token for reading; "" lets anybody read.

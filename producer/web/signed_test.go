@@ -16,7 +16,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"mirrorfleet/producer/view"
-	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -61,7 +60,7 @@ func (b *bundle) plain(t *testing.T) string {
 	bus, _ := jobstreamtest.Open(t, b.nats, jobstream.Config{})
 	own := b.url
 	defer func() { b.url = own }()
-	b.serve(t, func(c *web.Config) { c.Bus = bus })
+	b.serve(t, func(c *settings) { c.Bus = bus })
 	return b.url
 }
 

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -33,8 +32,16 @@ func checkGiven(by, reason string) error {
 	return nil
 }
 
-// caller is who has given an order that names nobody.
-const caller = "a caller of the API"
+// giver is who gives the order of a request.
+func (a *API) giver(r *http.Request, by, reason string) steering.Giver {
+	caller := a.cfg.Guard.Caller(r)
+	return steering.Giver{
+		Name:   caller.Name,
+		From:   caller.From,
+		By:     by,
+		Reason: reason,
+	}
+}
 
 // schedule answers how the schedule stands.
 func (a *API) schedule(r *http.Request) (reply, error) {
@@ -47,7 +54,7 @@ func (a *API) schedule(r *http.Request) (reply, error) {
 
 // order reads who orders and why, carries the order out, and answers with what it has done.
 // Only a pause has a reason.
-func (a *API) order(r *http.Request, give func(context.Context, job.Stop) (view.Steered, error)) (reply, error) {
+func (a *API) order(r *http.Request, reasons bool, give func(context.Context, steering.Giver) (view.Steered, error)) (reply, error) {
 	if err := a.mayOrder(r); err != nil {
 		return reply{}, err
 	}
@@ -58,69 +65,35 @@ func (a *API) order(r *http.Request, give func(context.Context, job.Stop) (view.
 	if err != nil {
 		return reply{}, err
 	}
-	stop := job.Stop{By: cmp.Or(asked.By, caller), At: a.cfg.Now().UTC(), Reason: asked.Reason}
-	did, err := give(r.Context(), stop)
-	if err != nil {
-		return reply{}, err
+	if asked.Reason != "" && !reasons { // it would be shown nowhere
+		return reply{}, wrong("reason", "is only for a pause; leave it out")
 	}
-	a.cfg.Log.InfoContext(r.Context(), "an order was given over the API", "order", did.Order, "by", stop.By, "reason", stop.Reason,
-		"round", did.Round, "changed", did.Changed)
-	return reply{body: did}, nil
+	did, err := give(r.Context(), a.giver(r, asked.By, asked.Reason))
+	return reply{body: did}, err
 }
 
-// pauseless refuses the reason of an order that is no pause: it would be shown nowhere.
-func pauseless(stop job.Stop) error {
-	if stop.Reason != "" {
-		return wrong("reason", "is only for a pause; leave it out")
-	}
-	return nil
-}
+func (a *API) pause(r *http.Request) (reply, error) { return a.order(r, true, a.cfg.Operator.Pause) }
 
-func (a *API) pause(r *http.Request) (reply, error) {
-	return a.order(r, func(ctx context.Context, stop job.Stop) (view.Steered, error) {
-		return steering.Pause(ctx, a.cfg.Bus, stop)
-	})
-}
+func (a *API) resume(r *http.Request) (reply, error) { return a.order(r, false, a.cfg.Operator.Resume) }
 
-func (a *API) resume(r *http.Request) (reply, error) {
-	return a.order(r, func(ctx context.Context, stop job.Stop) (view.Steered, error) {
-		if err := pauseless(stop); err != nil {
-			return view.Steered{}, err
-		}
-		return steering.Resume(ctx, a.cfg.Bus)
-	})
-}
-
-func (a *API) now(r *http.Request) (reply, error) {
-	return a.order(r, func(ctx context.Context, stop job.Stop) (view.Steered, error) {
-		if err := pauseless(stop); err != nil {
-			return view.Steered{}, err
-		}
-		return steering.Now(ctx, a.cfg.Bus, job.Order{By: stop.By, At: stop.At})
-	})
-}
+func (a *API) now(r *http.Request) (reply, error) { return a.order(r, false, a.cfg.Operator.Now) }
 
 func (a *API) pauseRound(r *http.Request) (reply, error) {
-	name, err := plainRound(r)
-	if err != nil {
-		return reply{}, err
-	}
-	return a.order(r, func(ctx context.Context, stop job.Stop) (view.Steered, error) {
-		return steering.PauseRound(ctx, a.cfg.Bus, name, stop)
-	})
+	return a.orderRound(r, true, a.cfg.Operator.PauseRound)
 }
 
 func (a *API) resumeRound(r *http.Request) (reply, error) {
+	return a.orderRound(r, false, a.cfg.Operator.ResumeRound)
+}
+
+func (a *API) orderRound(
+	r *http.Request, reasons bool, give func(context.Context, steering.Giver, string) (view.Steered, error),
+) (reply, error) {
 	name, err := plainRound(r)
 	if err != nil {
 		return reply{}, err
 	}
-	return a.order(r, func(ctx context.Context, stop job.Stop) (view.Steered, error) {
-		if err := pauseless(stop); err != nil {
-			return view.Steered{}, err
-		}
-		return steering.ResumeRound(ctx, a.cfg.Bus, name)
-	})
+	return a.order(r, reasons, func(ctx context.Context, g steering.Giver) (view.Steered, error) { return give(ctx, g, name) })
 }
 
 // plainRound is the round of the path by its own name: "latest" is a concluded one, of which

@@ -19,7 +19,6 @@ import (
 
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
-	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
 )
@@ -136,7 +135,7 @@ func TestAValidatorTakesItsRewards(t *testing.T) {
 	b.work(t)
 	latest := func(age time.Duration) string {
 		t.Helper()
-		b.serve(t, func(c *web.Config) { c.Now = func() time.Time { return asOf.Add(age) } })
+		b.serve(t, func(c *settings) { c.Now = func() time.Time { return asOf.Add(age) } })
 		return b.url
 	}
 	hold := func(name string, got called, want map[string]float64, says string) {

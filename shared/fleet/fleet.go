@@ -146,6 +146,11 @@ func (f *Fleet) Buckets(ctx context.Context) ([]ratelimit.State, error) {
 	return ratelimit.Buckets(ctx, f.redis, redisTimeout)
 }
 
+// Operator opens the bucket of an egress, whose name it checks, for an operator's orders.
+func (f *Fleet) Operator(egress string) (*ratelimit.Operator, error) {
+	return ratelimit.NewOperator(egress, f.redis, redisTimeout)
+}
+
 // Close closes what Open opened, in the opposite order.
 func (f *Fleet) Close() error {
 	var errs []error

@@ -155,14 +155,14 @@ var arrows = []arrow{
 		},
 	},
 	{
-		"producer/steering", "what an operator orders is written where producers follow it, and refused by how rounds stand",
-		[]string{"producer/round", "producer/view", "shared/job", "shared/jobstream"},
+		"producer/steering", "what an operator orders is written where producers and limiters follow it, and refused by how rounds stand; replays run to their end",
+		[]string{"producer/outcome", "producer/round", "producer/view", "shared/job", "shared/jobstream", "shared/plural", "shared/ratelimit", "shared/telemetry"},
 	},
 	{"producer/access", "who may do what knows nobody", nil},
 	{
 		"producer/web", "the API says the same answers, reads what a what-if asks, starts replays and gives orders; its tests' help reads its description",
 		[]string{
-			"producer/access", "producer/outcome", "producer/round", "producer/steering", "producer/view", "producer/web", "shared/bounded", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
+			"producer/access", "producer/outcome", "producer/round", "producer/steering", "producer/view", "producer/web", "shared/bounded", "shared/job", "shared/jobstream", "shared/listen",
 			"shared/problems", "shared/ratelimit", "shared/scoring/whatif", "shared/telemetry",
 		},
 	},

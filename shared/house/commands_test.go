@@ -46,7 +46,8 @@ var common = map[string]string{
 	"flags.go":   "flags of several commands",
 	"options.go": "reading and checking these flags, and the session that they describe",
 	"servers.go": "opening the servers that a command reads or orders by, and printing the answer",
-	"api.go":     "the flags of the API, and serving it",
+	"api.go":     "the flags of the API, and reading them",
+	"site.go":    "serving the API and the dashboard",
 	"conduct.go": "running a round, or some of its miners again, and showing it",
 }
 

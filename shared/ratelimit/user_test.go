@@ -52,6 +52,10 @@ func TestTheShippedUsers(t *testing.T) {
 		if _, err := d.Release(t.Context()); err != nil {
 			t.Error(err)
 		}
+		must.Do(t, l.CoolDown(t.Context(), time.Minute))
+		if state, err := d.EndCoolDown(t.Context()); err != nil || state.CoolDown > 0 {
+			t.Errorf("the end of a cool-down: %+v, %v, want none left", state, err)
+		}
 		permit(t, l)
 		must.Check(t, patient(t, s).Ping(t.Context()).Err())
 		must.Check(t, patient(t, s).Subscribe(t.Context(), ratelimit.Channel(ratelimit.DefaultEgress)).Ping(t.Context()))

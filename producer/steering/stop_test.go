@@ -1,4 +1,4 @@
-package web_test
+package steering_test
 
 import (
 	"context"
@@ -6,33 +6,29 @@ import (
 
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
-	"mirrorfleet/producer/view"
-	"mirrorfleet/producer/web"
+	"mirrorfleet/producer/steering"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/lifetest"
 	"mirrorfleet/shared/ratelimit"
 )
 
-func TestServersStop(t *testing.T) {
+func TestOperatorsStop(t *testing.T) {
 	t.Parallel()
-	cfg := web.Config{
-		Guard:   guard(t, ""),
-		Bus:     new(jobstream.Bus), // nobody asks for anything
-		Hub:     view.NewHub(t.Context(), new(jobstream.Bus), jobstreamtest.Quiet()),
-		Limit:   func(context.Context) (s ratelimit.State, err error) { return s, nil },
-		Buckets: func(context.Context) ([]ratelimit.State, error) { return nil, nil },
+	cfg := steering.Config{
+		Bus: new(jobstream.Bus), // nobody orders anything
 		Replay: func(context.Context, string, outcome.Selection) (r outcome.Result, p outcome.Replayed, err error) {
 			return r, p, nil
 		},
 		Cancel: func(context.Context, round.Cancelled) error { return nil },
+		Egress: func(string) (*ratelimit.Operator, error) { return nil, ratelimit.ErrNoBucket },
 		Log:    jobstreamtest.Quiet(),
 	}
 	lifetest.Stress(t, 50, func(ctx context.Context) (func() error, error) {
-		s, err := web.Listen(ctx, "127.0.0.1:0", cfg)
+		o, err := steering.NewOperator(ctx, cfg)
 		if err != nil {
 			return nil, err
 		}
-		return s.Close, nil
+		return func() error { o.Close(); return nil }, nil
 	})
 }

@@ -1,7 +1,8 @@
-package web
+package steering
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -13,10 +14,11 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// replayed is the last replay of a round that this process was asked for. Other processes
+// Replayed is the last replay of a round that this process was asked for. Other processes
 // do not know of it.
-type replayed struct {
-	State     string    `json:"state"` // running, ended, failed
+type Replayed struct {
+	// State is ReplayRunning, ReplayEnded or ReplayFailed.
+	State     string    `json:"state"`
 	StartedAt time.Time `json:"started_at"`
 	// UIDs are the miners that ran again. Revision is the outcome that the replay made.
 	UIDs     []int  `json:"uids,omitempty"`
@@ -24,18 +26,26 @@ type replayed struct {
 	Error    string `json:"error,omitempty"`
 }
 
+// How a replay stands.
 const (
-	running = "running"
-	ended   = "ended"
-	failed  = "failed"
+	ReplayRunning = "running"
+	ReplayEnded   = "ended"
+	ReplayFailed  = "failed"
+)
+
+// Why a replay or a cancel is not begun, though it could be later.
+var (
+	ErrReplaying = errors.New("the round is being replayed")
+	ErrBusy      = errors.New("too many orders are being carried out")
 )
 
 // maxKept bounds how many ended replays are remembered. A month of rounds is fewer.
 const maxKept = 1000
 
-// replays owns the replays that the API has started.
+// replays owns the replays that an Operator has begun.
 type replays struct {
 	work Replayer
+	now  func() time.Time
 	log  *slog.Logger
 	ctx  context.Context //nolint:containedctx // the life of the replays, which outlast the requests for them
 	quit context.CancelFunc
@@ -43,17 +53,18 @@ type replays struct {
 
 	mu     sync.Mutex
 	closed bool
-	byName map[string]replayed
+	byName map[string]Replayed
 }
 
-func newReplays(ctx context.Context, work Replayer, log *slog.Logger) *replays {
+func newReplays(ctx context.Context, cfg Config) *replays {
 	ctx, quit := context.WithCancel(ctx)
 	return &replays{
-		work:   work,
-		log:    log,
+		work:   cfg.Replay,
+		now:    cfg.Now,
+		log:    cfg.Log,
 		ctx:    ctx,
 		quit:   quit,
-		byName: map[string]replayed{},
+		byName: map[string]Replayed{},
 	}
 }
 
@@ -67,21 +78,21 @@ const atOnce = 4
 func (s *replays) start(name string, selection outcome.Selection) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.byName[name].State == running {
-		return &problem{kind: replayUnderWay, detail: fmt.Sprintf("the replay of round %s has not ended", name)}
+	if s.byName[name].State == ReplayRunning {
+		return fmt.Errorf("%w: the replay of round %s has not ended", ErrReplaying, name)
 	}
 	now := 0
 	for _, r := range s.byName {
-		if r.State == running {
+		if r.State == ReplayRunning {
 			now++
 		}
 	}
 	if s.closed || now >= atOnce {
-		return &problem{kind: busy, detail: plural.Of(now, "round") + " " + plural.Are(now) + " being replayed"}
+		return fmt.Errorf("%w: %s %s being replayed", ErrBusy, plural.Of(now, "round"), plural.Are(now))
 	}
-	maps.DeleteFunc(s.byName, func(_ string, r replayed) bool { return len(s.byName) > maxKept && r.State != running })
-	began := time.Now().UTC()
-	s.byName[name] = replayed{State: running, StartedAt: began}
+	maps.DeleteFunc(s.byName, func(_ string, r Replayed) bool { return len(s.byName) > maxKept && r.State != ReplayRunning })
+	began := s.now().UTC()
+	s.byName[name] = Replayed{State: ReplayRunning, StartedAt: began}
 	s.wait.Go(func() { s.run(name, selection, began) })
 	return nil
 }
@@ -89,18 +100,18 @@ func (s *replays) start(name string, selection outcome.Selection) error {
 // run runs the replay and remembers how it ended.
 func (s *replays) run(name string, selection outcome.Selection, began time.Time) {
 	result, did, err := s.work(s.ctx, name, selection)
-	end := replayed{
-		State:     ended,
+	end := Replayed{
+		State:     ReplayEnded,
 		StartedAt: began,
 		UIDs:      did.UIDs,
 		Revision:  result.Revision,
 	}
 	switch {
 	case err != nil && s.ctx.Err() != nil:
-		end = replayed{State: failed, StartedAt: began, Error: "interrupted: the producer is stopping"}
+		end = Replayed{State: ReplayFailed, StartedAt: began, Error: "interrupted: the producer is stopping"}
 		s.log.InfoContext(s.ctx, "a replay was interrupted: the round's next replay resumes it", "round", name, "error", err)
 	case err != nil:
-		end = replayed{State: failed, StartedAt: began, Error: telemetry.Scrub(err.Error())}
+		end = Replayed{State: ReplayFailed, StartedAt: began, Error: telemetry.Scrub(err.Error())}
 		s.log.WarnContext(s.ctx, "a replay failed", "round", name, "error", err)
 	default:
 		s.log.InfoContext(s.ctx, "a replay has ended", "round", name, "revision", result.Revision, "uids", did.UIDs,
@@ -112,7 +123,7 @@ func (s *replays) run(name string, selection outcome.Selection, began time.Time)
 }
 
 // last returns the last replay of a round; nil if this process has run none.
-func (s *replays) last(name string) *replayed {
+func (s *replays) last(name string) *Replayed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, there := s.byName[name]

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"time"
+
+	"mirrorfleet/producer/access"
+	"mirrorfleet/producer/session"
+	"mirrorfleet/producer/steering"
+	"mirrorfleet/producer/view"
+	"mirrorfleet/producer/web"
+	"mirrorfleet/shared/certs"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/listen"
+)
+
+const (
+	// lastAnswers is how long a site that closes waits for requests in work.
+	lastAnswers = 2 * time.Second
+	// others is how many connections there are beside those of viewers.
+	others = 64
+)
+
+// site is what a producer serves over HTTP, with what was begun there.
+type site struct {
+	hub      *view.Hub
+	operator *steering.Operator
+	server   *listen.Server // nil before it listens
+}
+
+// Close ends the streams at once, waits a short while for requests in work, then ends them and
+// what was ordered.
+func (s *site) Close() (err error) {
+	s.hub.Close()
+	if s.server != nil {
+		err = s.server.Close()
+	}
+	s.operator.Close()
+	return err
+}
+
+// startSite serves the API until Close. What is ordered there ends with ctx, too.
+func startSite(ctx context.Context, a api, f *fleet.Fleet, orders session.Orders, log *slog.Logger) (*site, error) {
+	guard, err := access.New(a.access)
+	if err != nil {
+		return nil, command.Usage("--%s: %w", a.flag, err)
+	}
+	var secure *tls.Config
+	if a.files.Given() {
+		if secure, err = certs.Server(a.files, log); err != nil {
+			return nil, command.UsageError{Err: err}
+		}
+	}
+	operator, err := steering.NewOperator(ctx, steering.Config{
+		Bus:    f.Bus,
+		Replay: orders.Replay,
+		Cancel: orders.Cancel,
+		Egress: f.Operator,
+		Log:    log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &site{hub: view.NewHub(ctx, f.Bus, log), operator: operator}
+	if err := s.listen(ctx, a, f, guard, secure, log); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// listen serves on the address.
+func (s *site) listen(ctx context.Context, a api, f *fleet.Fleet, guard *access.Guard, secure *tls.Config, log *slog.Logger) error {
+	answers, err := web.New(web.Config{
+		Bus:      f.Bus,
+		Hub:      s.hub,
+		Limit:    f.Limiter.State,
+		Buckets:  f.Buckets,
+		Operator: s.operator,
+		Guard:    guard,
+		Log:      log,
+	})
+	if err != nil {
+		return err
+	}
+	s.server, err = listen.Start(ctx, listen.Config{
+		Name:    "the API",
+		Addr:    a.addr,
+		Handler: answers,
+		// A viewer keeps its connection, and takes none from the others.
+		Connections: view.MaxViewers + others,
+		WriteTime:   answers.WriteTime(),
+		Grace:       lastAnswers,
+		TLS:         secure,
+		Log:         log,
+	})
+	if err != nil {
+		return command.Usage("--%s: %w", a.flag, err)
+	}
+	return nil
+}
