@@ -81,7 +81,7 @@ func cancel(ctx context.Context, c *cli.Command) error {
 		switch {
 		case errors.Is(err, round.ErrCancel):
 			return command.UsageError{Err: err}
-		case err != nil && ctx.Err() != nil && stored:
+		case err != nil && ctx.Err() != nil && stored: // the signal ends only the wait
 			return fmt.Errorf("%w; the order is stored: the producer that runs the round carries it out", command.ErrInterrupted)
 		case err != nil:
 			return notThere(err)

@@ -104,7 +104,7 @@ func previewFlags() []cli.Flag {
 }
 
 // registered lists the repositories of the registry that a half-typed line names; none if
-// it cannot be read.
+// it cannot be read: a shell's completion says nothing, and the command itself says why.
 func registered(setting func(flag string) string) []string {
 	data, _, err := miners.ReadFile(setting("registry"))
 	if err != nil {
@@ -139,7 +139,7 @@ func previewChange(ctx context.Context, c *cli.Command) error {
 	unloadable := nonEmpty(c.StringSlice("unloadable"))
 	files, err := session.InputFiles{
 		Registry: c.String("registry"), Weights: c.String("weights"), Unloadable: unloadable,
-	}.Read("", time.Time{})
+	}.Read("", time.Time{}) // a preview has no mirror and no instant
 	if err != nil {
 		return err
 	}
@@ -151,6 +151,8 @@ func previewChange(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	// A worker parses the files, in a child without rights: this process may have a producer's
+	// credentials around it. A change without files needs none.
 	if len(change.Files) > 0 {
 		scored, err := preview.Score(ctx, session.Beside("worker"), c.String("grammars"), job.ChangeToScore{
 			Files:      change.Files,
@@ -169,7 +171,8 @@ func previewChange(ctx context.Context, c *cli.Command) error {
 	return printAnswer(c, preview.Of(in), page.Preview)
 }
 
-// previewed reads what a preview takes besides the change.
+// previewed reads what a preview takes besides the change. Unlike a round, it names only the
+// first fault: it reads one repository of the registry, and not its miners.
 func previewed(c *cli.Command, files round.Inputs) (preview.Input, error) {
 	registry, err := input.ParseRegistry(files.Registry.Data)
 	if err != nil {

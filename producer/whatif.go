@@ -36,7 +36,8 @@ func whatIfCommand() *cli.Command {
 	}
 }
 
-// changeFlags are the changes that can be asked for. Each may be given several times.
+// changeFlags are the changes that can be asked for. Each may be given several times. The flags
+// have the names of the kinds, as the fields of the API's body have (whatif.Asked).
 func changeFlags() []cli.Flag {
 	var flags []cli.Flag
 	for _, c := range []struct {
@@ -68,7 +69,9 @@ func changeFlags() []cli.Flag {
 	})
 }
 
-// whatIf is `producer what-if`.
+// whatIf is `producer what-if`. Without a change it tries those that can help. A change that
+// is impossible is wrong usage; an answer that the round did not keep is a failure, because
+// nothing that the caller could type would help.
 func whatIf(ctx context.Context, c *cli.Command) error {
 	revision, err := revisionOf(c)
 	if err != nil {
@@ -118,7 +121,7 @@ func askedOf(c *cli.Command) (asked whatif.Asked, none bool, err error) {
 		none = none && len(*asked.Of(kind)) == 0
 	}
 	if _, err := asked.Changes(); err != nil {
-		return asked, false, command.Usage("--%w", err)
+		return asked, false, command.Usage("--%w", err) // it begins with the kind, which is the flag's name
 	}
 	if file := c.String("with-registry"); file != "" {
 		none = false

@@ -18,7 +18,9 @@ import (
 	"mirrorfleet/worker/warm"
 )
 
-// background meters the requests of warm-ups, each of which brings its share of the limit.
+// background meters the requests of warm-ups, each of which brings its share of the limit. All
+// miners of a warm-up bring the same share, so it does not matter which of them stores it last.
+// Nothing is sent before the first of them has stored it.
 type background struct {
 	atomic.Pointer[ratelimit.Background]
 }

@@ -74,7 +74,7 @@ func workFlags() []cli.Flag {
 			Name:      "retry-delays",
 			Category:  groupWork,
 			Sources:   command.Env("retry-delays"),
-			Value:     "2s,8s,30s",
+			Value:     "2s,8s,30s", // a job has job.MaxFailures, so one wait fewer
 			Usage:     "`DURATIONS` of the waits after a job's first, second and third failure, each spread by a fifth up and down",
 			Validator: func(text string) error { _, err := delays(text); return err },
 		},
@@ -132,7 +132,9 @@ func scoringFlags() []cli.Flag {
 	}
 }
 
-// scoreCommand is the token-scoring child process; the worker starts it.
+// scoreCommand is the token-scoring child process; the worker starts it. Its flags
+// have no variables: strangers' files are parsed here, so its environment holds nothing of the
+// worker's.
 func scoreCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "score",
@@ -150,7 +152,7 @@ func scoreCommand() *cli.Command {
 	}
 }
 
-// delays reads the waits between attempts.
+// delays reads the waits between attempts. 0 is allowed: a trial may want no waits.
 func delays(text string) ([]time.Duration, error) {
 	var all []time.Duration
 	for part := range strings.SplitSeq(text, ",") {

@@ -52,6 +52,8 @@ func scoreChange(ctx context.Context, c *cli.Command, in io.Reader, out io.Write
 		return command.UsageError{Err: err}
 	}
 	defer func() { err = errors.Join(err, pool.Close()) }()
+	// No author is known, and no miner's budget is shared: the change has the budget that a
+	// round gives one pull request.
 	scored, err := pool.Score(ctx, "", weights, change.Files, nil)
 	if err != nil {
 		return fmt.Errorf("scoring the files: %w", err)

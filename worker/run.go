@@ -50,7 +50,9 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	return work(ctx, c, name, observability, log)
 }
 
-// work opens what a worker needs in order, and takes jobs until the context ends.
+// work opens what a worker needs in order, and takes jobs until the context ends. The scorer
+// comes first: a worker that cannot parse must end before it joins the fleet, because it would
+// take jobs and fail them all.
 func work(ctx context.Context, c *cli.Command, name string, observability *fleet.Observability, log *slog.Logger) (err error) {
 	scorer, err := newScorer(ctx, c)
 	if err != nil {
@@ -77,6 +79,8 @@ func work(ctx context.Context, c *cli.Command, name string, observability *fleet
 	if err != nil {
 		return err
 	}
+	// Closed in this order: warm-ups, the last sign of life, the mirror's client, the servers.
+	// So whatever still runs finds open what it uses.
 	leave := showSigns(ctx, shown)
 	defer func() { leave(err) }()
 	defer startAside(ctx, aside)()
@@ -108,7 +112,7 @@ func newRunners(
 
 func openFleet(ctx context.Context, c *cli.Command, name string, log *slog.Logger) (*fleet.Fleet, error) {
 	cfg := fleet.FromFlags(c, name, log)
-	cfg.Worker = true
+	cfg.Worker = true // it declares no streams, and waits for a producer that does
 	return fleet.Open(ctx, cfg)
 }
 
@@ -121,7 +125,8 @@ func mendable(err error) error {
 	return err
 }
 
-// newEvaluator makes what evaluates a miner, with the fleet's score cache.
+// newEvaluator makes what evaluates a miner, with the fleet's score cache. The scorer's
+// version is a part of the cache's keys: scores by another parser are never read.
 func newEvaluator(
 	c *cli.Command, f *fleet.Fleet, client *mirror.Client, scorer *tokenscore.Pool, log *slog.Logger,
 ) (*evaluate.Evaluator, error) {
@@ -176,10 +181,12 @@ func stalled(client *mirror.Client) func() *job.Stall {
 // does.
 func handler(e *evaluate.Evaluator, aside *warm.Runner, shown *signs.Writer) lease.Handler {
 	return func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
-		defer aside.Yield()()
+		defer aside.Yield()() // before the first request: a warm-up must not compete with a job
 		ctx, end := shown.Begin(ctx, job.WorkerJob{Round: j.Round, UID: j.UID}, a.Requests)
 		defer end()
 		evaluation, err := e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, a)
+		// Another mirror, or an egress that no producer has declared, is this process's fault:
+		// the job counts no failure and goes to another worker, and this one ends.
 		if errors.Is(err, evaluate.ErrMirror) || errors.Is(err, job.ErrUndeclared) {
 			err = fmt.Errorf("%w: %w", lease.ErrUnfit, err)
 		}
@@ -213,7 +220,8 @@ func scorerConfig(c *cli.Command) (tokenscore.Config, error) {
 	}, nil
 }
 
-// ready tells the process that started this one that it takes jobs.
+// ready tells the process that started this one that it takes jobs. A producer with --local
+// waits for this line.
 func ready(w io.Writer, name string) error {
 	err := json.NewEncoder(w).Encode(map[string]string{"worker": name, "state": "taking jobs"})
 	if err != nil {
@@ -222,7 +230,8 @@ func ready(w io.Writer, name string) error {
 	return nil
 }
 
-// untilEnd calls stop when r ends.
+// untilEnd calls stop when r ends: a pipe ends with the process at its other end, however
+// that process dies.
 func untilEnd(r io.Reader, stop func()) {
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		slog.Debug("standard input", "error", err)

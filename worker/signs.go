@@ -34,8 +34,9 @@ func newSigns(c *cli.Command, f *fleet.Fleet, log *slog.Logger) (*signs.Writer, 
 	})
 }
 
-// showSigns shows the process until leave is called with what has ended it. The signs go on
-// while the process drains.
+// showSigns shows the process until leave is called with what has ended it. The signs continue
+// while the process drains, which may take longer than a reader believes a silent process to
+// be alive (job.WorkerSilent).
 func showSigns(ctx context.Context, shown *signs.Writer) (leave func(error)) {
 	ctx = context.WithoutCancel(ctx)
 	showing, end := context.WithCancel(ctx)
@@ -48,7 +49,8 @@ func showSigns(ctx context.Context, shown *signs.Writer) (leave func(error)) {
 	}
 }
 
-// lastWord is what a process that leaves says of its end.
+// lastWord is what a process that leaves says of its end. An error has no secrets: it is what
+// the process also logs.
 func lastWord(err error) string {
 	if err != nil {
 		return "ended with an error: " + err.Error()

@@ -36,10 +36,9 @@ type found struct {
 }
 
 // verify reads the stored data of the round, and does not rely on what this process
-// remembers. It repairs each job that is incomplete, and returns true only if none was:
-// each job has ended by
-// a record that exists, and each evaluation that a record names can be read. After any
-// repair everything must be read again, because jobs may be outstanding.
+// remembers. It repairs each job that is incomplete, and returns true only if none was: each
+// job has ended by a record that exists, and each evaluation that a record names can be read.
+// After any repair everything must be read again, because jobs may be outstanding.
 func (w *work) verify(ctx context.Context) (evidence, bool, error) {
 	held, did, err := w.reconcile(ctx)
 	if err != nil || did > 0 {

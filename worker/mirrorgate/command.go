@@ -40,9 +40,13 @@ func flags() []cli.Flag {
 		command.Observability(), command.Listen())
 }
 
-// env is the variable of a setting that means something of its own here.
+// env is the variable of a setting that means something of its own here. The processes of a
+// fleet may share one set of variables, so a name as general as timeout says whose it is.
 func env(name string) cli.ValueSourceChain { return command.Env("gate-" + name) }
 
+// gatewayFlags are where clients find the gateway, and how long they wait there. --wait is
+// below the validator's own time-out, so that its client reads a 503 with Retry-After and does
+// not give up by itself.
 func gatewayFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
@@ -80,7 +84,10 @@ func gatewayFlags() []cli.Flag {
 	}
 }
 
-// boundFlags are the bounds of what it passes on.
+// boundFlags are the bounds of requests and answers. A request's body is held in memory, to be
+// sent again; an answer only passes through a buffer. --timeout begins with the permit, because
+// the wait for it has a bound of its own, and --patience keeps a client that reads slowly from
+// holding one of the few connections.
 func boundFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{

@@ -81,7 +81,8 @@ const reservations = 3
 // everything is the share of the limit that clients may have when no round wants it.
 const everything = 1
 
-// warn says what may be meant otherwise.
+// warn names settings that may be meant otherwise. A wrong --egress would be a bucket of its
+// own, so that both together go over the limit of the IP.
 func warn(ctx context.Context, c *cli.Command, limiter *ratelimit.Limiter, log *slog.Logger) {
 	if state, err := limiter.State(ctx); err == nil && !state.Known {
 		log.WarnContext(ctx, "nobody has sent from this egress yet: if there are workers behind this IP, theirs must be the same",

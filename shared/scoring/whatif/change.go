@@ -23,7 +23,7 @@ func (e *NotKeptError) Error() string {
 	return "the round did not keep what this needs, and nothing is guessed: " + strings.Join(e.What, "; ")
 }
 
-// Kind names the part of the round that a change is about.
+// Kind is the kind of a change.
 type Kind string
 
 // The kinds of changes.

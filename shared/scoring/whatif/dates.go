@@ -74,6 +74,9 @@ func (w *world) closeIssue(c Change, l listed) error {
 	return nil
 }
 
+// dateIssue changes a date of an issue. The mirror lists a closed issue by its closing and an
+// open one by its creation. Only that date must be within the round's window: with it before,
+// the list would not have the issue. Dates must stay in order.
 func (w *world) dateIssue(c Change, issue *scoring.Issue) error {
 	if c.Kind != Date {
 		return nil

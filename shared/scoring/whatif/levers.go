@@ -60,6 +60,8 @@ func LeversOf(in scoring.RoundInput, uid int) Levers {
 	all := candidates(&in, &e)
 	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.by, b.by) }) // the owner's first
 	l := Levers{Untried: max(0, len(all)-maxTried)}
+	// Computed and not read from the outcome: that may be of another build, and a gain must be
+	// the change's alone.
 	former := rewardOf(scoring.Conclude(in), uid)
 	for _, c := range all[:min(len(all), maxTried)] {
 		l.Tried++

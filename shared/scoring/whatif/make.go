@@ -9,7 +9,8 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// association is the association of the accounts that set labels.
+// association is that of an account that sets a label: the rules count labels of maintainers
+// (docs/rules/scoring.md#multipliers).
 const association = "MEMBER"
 
 // change makes one change wherever the mirror says it.
@@ -18,6 +19,7 @@ func (w *world) change(c Change) error {
 		return impossible("repository %s is not in the round's registry", c.Item.Repository)
 	}
 	pulls, solvers := w.pulls(c.Item), w.solvers(c.Item)
+	// A repository numbers pull requests and issues together, so a number is never both.
 	isPull := len(pulls) > 0 || len(solvers) > 0
 	if !isPull && (c.Kind == Close || c.Kind == Date) {
 		if issues := w.issues(c.Item); len(issues) > 0 {
@@ -46,7 +48,8 @@ func (w *world) change(c Change) error {
 	return impossible("a %q is no change", c.Kind)
 }
 
-// unknown says why a pull request or an issue is not in any answer of the round.
+// unknown says why a pull request or an issue is not in any answer of the round: the evaluation
+// is too old to have the answers, a stored one stands in, or no miner has it.
 func (w *world) unknown(item Item) error {
 	for uid, e := range w.in.Evaluations {
 		for _, list := range [][]scoring.ScoredPullRequest{e.Merged, e.Open, e.Closed} {
@@ -91,7 +94,9 @@ func (w *world) when(c Change, created time.Time) (time.Time, error) {
 func text(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
 // merge merges a pull request by somebody who is not its author, and closes the open issues
-// that it says it closes, as GitHub does.
+// that it says it closes, as GitHub does. Without a login the merge gate takes the merge for
+// another account's (docs/rules/scoring.md#merge-gate). The answers of issues about their
+// solver have no date of creation, so none is compared there.
 func (w *world) merge(c Change, pulls []*scoring.PullRequest, solvers []*scoring.SolvingPullRequest) error {
 	for _, pr := range pulls {
 		if pr.State == scoring.Merged {
@@ -144,7 +149,8 @@ func (w *world) solved(pr *scoring.PullRequest, issue *scoring.LinkedIssue) {
 	if len(found) > 0 || issue.AuthorID == nil {
 		return
 	}
-	// It was filed before the window: its author's list does not have it while it is open.
+	// It was filed before the window: its author's list does not have it while it is open. Once
+	// closed, it would be listed by the date of its closing, with fields that nobody asked for.
 	for _, m := range w.in.Miners {
 		if e, there := w.in.Evaluations[m.UID]; there && e.Issues != nil && m.GitHubID == *issue.AuthorID {
 			w.lacksf("issue %s of miner %d, which was filed before the round's window", item, m.UID)
@@ -152,7 +158,8 @@ func (w *world) solved(pr *scoring.PullRequest, issue *scoring.LinkedIssue) {
 	}
 }
 
-// solverOf is a pull request as an issue that it solved has it.
+// solverOf is a pull request as an issue that it solved has it: the same facts, in the form of
+// the mirror's other answer.
 func solverOf(pr *scoring.PullRequest) *scoring.SolvingPullRequest {
 	solver := &scoring.SolvingPullRequest{
 		Number:                          pr.Number,
@@ -176,6 +183,8 @@ func solverOf(pr *scoring.PullRequest) *scoring.SolvingPullRequest {
 	return solver
 }
 
+// close closes a pull request without a merge. It must be in a miner's own list: issues name
+// only the pull requests that solved them.
 func (w *world) close(c Change, pulls []*scoring.PullRequest) error {
 	if len(pulls) == 0 {
 		return impossible("no miner of the round has it in its list")

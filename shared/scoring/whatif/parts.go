@@ -9,7 +9,10 @@ import (
 	"mirrorfleet/shared/scoring/python"
 )
 
-// label sets or removes a label, in the lists and where issues name the pull request.
+// label sets or removes a label, in the lists and where issues name the pull request. Labels
+// are compared without case, as the rules compare them. One that a stranger has set counts for
+// nothing, so a maintainer may still set it. Where one answer has it already and another lacks
+// it, only the other one changes.
 func label(c Change, pulls []*scoring.PullRequest, solvers []*scoring.SolvingPullRequest) error {
 	lists := make([]*[]scoring.Label, 0, len(pulls)+len(solvers))
 	for _, pr := range pulls {
@@ -78,7 +81,8 @@ func (w *world) link(c Change, pulls []*scoring.PullRequest) error {
 	return nil
 }
 
-// known is an issue as a pull request that closes it would have it.
+// known is an issue as a pull request that closes it would have it. A pull request that closes
+// it already has it in this very form; the list of its author has the same facts in another.
 func (w *world) known(item Item) (scoring.LinkedIssue, bool) {
 	if found := w.links(item); len(found) > 0 {
 		return *found[0], true
@@ -106,6 +110,8 @@ func (w *world) known(item Item) (scoring.LinkedIssue, bool) {
 	return linked, true
 }
 
+// unlink has a pull request no longer close an issue. The issue itself stays as it is: the
+// mirror says by itself who solved it.
 func unlink(c Change, pulls []*scoring.PullRequest) error {
 	unlinked := false
 	for _, pr := range pulls {

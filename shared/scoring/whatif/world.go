@@ -40,6 +40,7 @@ func Apply(in scoring.RoundInput, changes []Change, registry *input.Registry) (s
 	if registry != nil {
 		w.take(*registry)
 	}
+	// By kind, whatever the order in which they were asked for: each sees those before it.
 	for _, kind := range Kinds() {
 		for _, c := range changes {
 			if c.Kind != kind {
@@ -53,8 +54,9 @@ func Apply(in scoring.RoundInput, changes []Change, registry *input.Registry) (s
 	for _, uid := range slices.Sorted(maps.Keys(w.in.Evaluations)) {
 		w.score(uid)
 	}
-	w.solve()
+	w.solve() // last: a solving pull request in a merged list has its score from there
 	if len(w.missing) > 0 {
+		// All of them at once, each once: several figures may need the same answer.
 		return in, &NotKeptError{What: slices.Compact(slices.Sorted(slices.Values(w.missing)))}
 	}
 	return w.in, nil
@@ -73,7 +75,8 @@ func (w *world) lacksf(format string, args ...any) {
 	w.missing = append(w.missing, fmt.Sprintf(format, args...))
 }
 
-// copyOf is a miner's evaluation, to change.
+// copyOf is a miner's evaluation, to change. Everything that a change writes to is copied, at
+// the first change; all else is shared with the round, which stays as it was.
 func (w *world) copyOf(uid int) scoring.Evaluation {
 	e := w.in.Evaluations[uid]
 	if w.own[uid] {
@@ -171,7 +174,7 @@ func (w *world) issues(item Item) []listed {
 	return found
 }
 
-// each visits the evaluations by uid.
+// each visits the evaluations by uid, so that one question always has one answer.
 func (w *world) each(visit func(uid int, e *scoring.Evaluation)) {
 	for _, uid := range slices.Sorted(maps.Keys(w.in.Evaluations)) {
 		e := w.in.Evaluations[uid]
@@ -179,6 +182,7 @@ func (w *world) each(visit func(uid int, e *scoring.Evaluation)) {
 	}
 }
 
+// named compares as the rules do: names of repositories without case.
 func named(repository string, number int, item Item) bool {
 	return number == item.Number && strings.EqualFold(repository, item.Repository)
 }
