@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/gzhttp"
@@ -56,7 +57,8 @@ type Dashboard struct {
 	assets    assets
 	outcomes  *outcomes
 	slots     chan struct{} // each page in work fills one
-	// concluding is filled while a page concludes a round again.
+	// concluding is the slot of the pages that conclude a round again, from all of its
+	// evaluations: one at a time, and none of the others waits for them.
 	concluding chan struct{}
 	pasts      *pasts
 }
@@ -107,16 +109,16 @@ type maker func(*http.Request) (page, error)
 // pages are the dashboard's addresses. They are stable: people keep them and pass them on.
 func (d *Dashboard) pages() map[string]maker {
 	return map[string]maker{
-		"GET /{$}":                             d.rounds,
-		"GET " + signInPath:                    d.signIn,
-		"GET /limit":                           d.limit,
-		"GET /workers":                         d.workers,
-		"GET /tokens":                          d.tokens,
-		"GET /search":                          d.search,
-		"GET /rounds/{id}/miners/{uid}":        d.miner,
-		"GET /rounds/{id}/miners/{uid}/levers": d.levers,
-		"GET " + whatIfPath:                    d.whatIf,
-		"POST " + whatIfPath:                   d.whatIf,
+		"GET /{$}":                      d.rounds,
+		"GET " + signInPath:             d.signIn,
+		"GET /limit":                    d.limit,
+		"GET /workers":                  d.workers,
+		"GET /tokens":                   d.tokens,
+		"GET /search":                   d.search,
+		"GET /rounds/{id}/miners/{uid}": d.miner,
+		"GET " + leversPath:             d.levers,
+		"GET " + whatIfPath:             d.whatIf,
+		"POST " + whatIfPath:            d.whatIf,
 		"GET /rounds/{id}/pulls/{owner}/{name}/{number}": d.pull,
 		"GET /rounds/{id}/repositories":                  d.repositories,
 		"GET /rounds/{id}/repositories/{owner}/{name}":   d.repository,
@@ -161,9 +163,13 @@ func (d *Dashboard) inTurn(r *http.Request, make maker) (page, error) {
 	if caller := d.cfg.Guard.Caller(r); !caller.Reads && r.URL.Path != signInPath {
 		return page{}, errSignIn
 	}
+	slots := d.slots
+	if strings.HasSuffix(r.Pattern, whatIfPath) || strings.HasSuffix(r.Pattern, leversPath) {
+		slots = d.concluding
+	}
 	select {
-	case d.slots <- struct{}{}:
-		defer func() { <-d.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 		return d.guarded(r.Context(), r, make)
 	case <-r.Context().Done():
 		return page{}, r.Context().Err()

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -65,12 +66,12 @@ func (p *pasts) read(ctx context.Context, bus *jobstream.Bus, all []view.Outcome
 		}
 		group.Go(func() error {
 			past, err := view.PastOf(ctx, bus, at)
-			switch {
-			case ctx.Err() != nil:
-				return err
-			case err != nil: // damaged, or removed since it was listed: the others are shown
-				list[i].OutcomeRef = at
+			if jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) { // removed since it was listed
+				list[i].OutcomeRef = at // the others are shown
 				return nil
+			}
+			if err != nil {
+				return err
 			}
 			p.keep(past)
 			list[i] = past
@@ -87,10 +88,11 @@ type history struct {
 }
 
 type historyRow struct {
+	view.PastMiner
+
 	Round, Link string
 	Current     bool
 	UID         int
-	view.PastMiner
 	// Absent says why there are no figures; "" otherwise.
 	Absent string
 	// Change is the difference from the round before; "" for none to compare with.
@@ -129,7 +131,9 @@ func historyRowOf(past *view.Past, uid int, hotkey string) historyRow {
 	switch {
 	case past.Miners == nil:
 		row.Absent = "the outcome cannot be read"
-	case there && hotkey != "":
+	case hotkey == "":
+		row.Absent = "it has no hotkey by which it could be known"
+	case there:
 		row.PastMiner = found
 		row.UID = found.UID
 		row.Link = place{Round: past.Round}.Miner(found.UID)
@@ -144,14 +148,15 @@ func historyRowOf(past *view.Past, uid int, hotkey string) historyRow {
 
 // draw draws the figures over the rounds, the oldest first.
 func (h *history) draw() {
+	score := func(x float64) string { return decimals(x, scoreDigits) }
 	for _, f := range []struct {
 		name  string
 		value func(*historyRow) float64
 		text  func(float64) string
 	}{
 		{"Reward", func(r *historyRow) float64 { return r.Reward }, func(x float64) string { return decimals(x, rewardDigits) }},
-		{"Paid score of pull requests", func(r *historyRow) float64 { return r.Pulls }, func(x float64) string { return decimals(x, scoreDigits) }},
-		{"Paid score of issues", func(r *historyRow) float64 { return r.Issues }, func(x float64) string { return decimals(x, scoreDigits) }},
+		{"Paid score of pull requests", func(r *historyRow) float64 { return r.Pulls }, score},
+		{"Paid score of issues", func(r *historyRow) float64 { return r.Issues }, score},
 	} {
 		var all []bar
 		last, some := "", false

@@ -84,7 +84,7 @@ func stateOf(s scoring.State) badge {
 	case scoring.Merged:
 		return badge{"merged", "good"}
 	case scoring.Open:
-		return badge{"open", "live"}
+		return badge{"open", ""}
 	case scoring.Closed:
 		return badge{"closed", "bad"}
 	}

@@ -11,6 +11,9 @@ import (
 	"mirrorfleet/shared/scoring/whatif"
 )
 
+// leversPath is that of the levers.
+const leversPath = "/rounds/{id}/miners/{uid}/levers"
+
 // leversBody is the page of what would raise a miner's reward.
 type leversBody struct {
 	At     place
@@ -36,11 +39,6 @@ func (d *Dashboard) levers(r *http.Request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	leave, err := d.alone(r)
-	if err != nil {
-		return page{}, err
-	}
-	defer leave()
 	found, err := view.LeversOf(r.Context(), d.cfg.Bus, result, uid)
 	if err != nil {
 		return page{}, notFound(err)
@@ -72,15 +70,4 @@ func (d *Dashboard) levers(r *http.Request) (page, error) {
 		JSON:     at.JSON("miners", strconv.Itoa(uid), "levers"),
 		Body:     body,
 	}, nil
-}
-
-// alone waits until no other page concludes a round: that takes all of its evaluations. The
-// caller calls leave.
-func (d *Dashboard) alone(r *http.Request) (leave func(), err error) {
-	select {
-	case d.concluding <- struct{}{}:
-		return func() { <-d.concluding }, nil
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	}
 }

@@ -18,9 +18,10 @@ import (
 
 // minerBody is the page of a miner in a round.
 type minerBody struct {
-	At    place
-	Miner view.Miner
-	Login string // "" for unknown
+	At     place
+	Miner  view.Miner
+	Jaeger string // the address of its trace; "" for none
+	Login  string // "" for unknown
 	// Revision is the outcome's, Last says that the address asks for the last one.
 	Revision int
 	Last     bool
@@ -63,6 +64,7 @@ func (d *Dashboard) miner(r *http.Request) (page, error) {
 	if body.Miner, err = view.MinerOf(r.Context(), d.cfg.Bus, result, m); err != nil {
 		return page{}, err
 	}
+	body.Jaeger = d.jaeger(body.Miner.Trace)
 	body.Notes = body.Miner.Notes()
 	body.Tiles = minerTiles(m, body.Miner.Rewards.Reward)
 	body.Sources = sourcesOf(at, &body.Miner.Rewards)
@@ -250,6 +252,7 @@ func (p *repositoryPart) pay(path *view.RepositoryPath) {
 			plural.Of(path.Maintainers, "maintainer")))
 	}
 	if !path.Active {
-		p.Notes = append(p.Notes, "Nobody scores here: nothing is paid for scores, and "+decimals(path.RecycledAmount, rewardDigits)+" is recycled.")
+		p.Notes = append(p.Notes, fmt.Sprintf("Nobody scores here: nothing is paid for scores, and %s is recycled.",
+			decimals(path.RecycledAmount, rewardDigits)))
 	}
 }

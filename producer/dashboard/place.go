@@ -42,10 +42,7 @@ func (d *Dashboard) outcomeOf(r *http.Request) (place, outcome.Result, error) {
 
 // to is the address of a part of the round, in the same revision. The parts are escaped.
 func (p place) to(query url.Values, parts ...string) string {
-	path := "/rounds/" + url.PathEscape(p.Round)
-	for _, part := range parts {
-		path += "/" + url.PathEscape(part)
-	}
+	path := "/rounds/" + url.PathEscape(p.Round) + escaped(parts)
 	if p.Revision > 0 {
 		if query == nil {
 			query = url.Values{}
@@ -99,20 +96,22 @@ func (p place) Repository(repository string) string {
 // JSON is the address of a part of the round in the API.
 func (p place) JSON(parts ...string) string { return "/api/v1" + p.to(nil, parts...) }
 
+// escaped are parts of a path, each after a slash.
+func escaped(parts []string) string {
+	var path strings.Builder
+	for _, part := range parts {
+		path.WriteByte('/')
+		path.WriteString(url.PathEscape(part))
+	}
+	return path.String()
+}
+
 func itemName(repository string, number int) string { return repository + "#" + strconv.Itoa(number) }
 
 // Addresses on GitHub. Names come from outside: each part is escaped.
 
 func onGitHub(repository string, parts ...string) string {
-	owner, name, _ := strings.Cut(repository, "/")
-	address := "https://github.com/" + url.PathEscape(owner)
-	if name != "" {
-		address += "/" + url.PathEscape(name)
-	}
-	for _, part := range parts {
-		address += "/" + url.PathEscape(part)
-	}
-	return address
+	return "https://github.com" + escaped(append(strings.SplitN(repository, "/", 2), parts...))
 }
 
 // pullOnGitHub is also right for an issue, which GitHub redirects.

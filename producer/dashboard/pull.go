@@ -131,7 +131,8 @@ func (b *pullBody) scored(path view.Path, repository string) {
 	b.Fall = fallOf(b.Name, b.Pull.Derivation)
 	for i := range path.Repositories {
 		if r := &path.Repositories[i]; r.Repository == repository && b.Fall.Paid != "" {
-			b.Fall.Share = "at the rate of the slice of " + decimals(r.Pulls.Slice, rewardDigits) + " for all scores of " + decimals(r.Pulls.All, scoreDigits)
+			b.Fall.Share = fmt.Sprintf("at the rate of the slice of %s for all scores of %s",
+				decimals(r.Pulls.Slice, rewardDigits), decimals(r.Pulls.All, scoreDigits))
 		}
 	}
 	switch pull.State {

@@ -85,17 +85,16 @@ func poolTiles(o *scoring.Outcome) []tile {
 }
 
 func repositoryColumns() []column[repositoryRow] {
-	figure := func(of func(*repositoryRow) float64) func(a, b *repositoryRow) int { return by(of) }
 	return []column[repositoryRow]{
 		{"repository", "Repository", false, by(func(r *repositoryRow) string { return r.Repository })},
 		{"state", "State", false, by(func(r *repositoryRow) string { return r.State.Text })},
-		{"share", "Share", true, figure(func(r *repositoryRow) float64 { return r.EmissionShare })},
-		{"slice", "Slice", true, figure(func(r *repositoryRow) float64 { return r.RepoSlice })},
+		{"share", "Share", true, by(func(r *repositoryRow) float64 { return r.EmissionShare })},
+		{"slice", "Slice", true, by(func(r *repositoryRow) float64 { return r.RepoSlice })},
 		{Key: "split", Title: "Split"},
-		{"maintainers", "Maintainers", true, figure(func(r *repositoryRow) float64 { return r.MaintainerCarveOut })},
-		{"pulls", "Pull requests", true, figure(func(r *repositoryRow) float64 { return r.PRSlice })},
-		{"issues", "Issues", true, figure(func(r *repositoryRow) float64 { return r.IssueDiscoverySlice })},
-		{"recycled", "Recycled", true, figure(func(r *repositoryRow) float64 { return r.RecycledAmount })},
+		{"maintainers", "Maintainers", true, by(func(r *repositoryRow) float64 { return r.MaintainerCarveOut })},
+		{"pulls", "Pull requests", true, by(func(r *repositoryRow) float64 { return r.PRSlice })},
+		{"issues", "Issues", true, by(func(r *repositoryRow) float64 { return r.IssueDiscoverySlice })},
+		{"recycled", "Recycled", true, by(func(r *repositoryRow) float64 { return r.RecycledAmount })},
 		{"miners", "Paid miners", true, by(func(r *repositoryRow) int { return r.Miners })},
 	}
 }
@@ -212,18 +211,16 @@ func splitRows(s view.Split) []splitRow {
 }
 
 func contributorColumns() []column[contributorRow] {
-	whole := func(of func(*contributorRow) int) func(a, b *contributorRow) int { return by(of) }
-	figure := func(of func(*contributorRow) float64) func(a, b *contributorRow) int { return by(of) }
 	return []column[contributorRow]{
-		{"uid", "Miner", false, whole(func(r *contributorRow) int { return r.UID })},
+		{"uid", "Miner", false, by(func(r *contributorRow) int { return r.UID })},
 		{"login", "Login", false, by(func(r *contributorRow) string { return strings.ToLower(r.Login) })},
-		{"merged", "Merged", true, whole(func(r *contributorRow) int { return r.Merged })},
-		{"open", "Open", true, whole(func(r *contributorRow) int { return r.Open })},
-		{"closed", "Closed", true, whole(func(r *contributorRow) int { return r.Closed })},
-		{"score", "Score", true, figure(func(r *contributorRow) float64 { return r.Score })},
-		{"held", "Held back", true, figure(func(r *contributorRow) float64 { return r.Collateral })},
-		{"issues", "Issue score", true, figure(func(r *contributorRow) float64 { return r.IssueScore })},
-		{"maintains", "As maintainer", true, figure(func(r *contributorRow) float64 { return r.Maintains })},
+		{"merged", "Merged", true, by(func(r *contributorRow) int { return r.Merged })},
+		{"open", "Open", true, by(func(r *contributorRow) int { return r.Open })},
+		{"closed", "Closed", true, by(func(r *contributorRow) int { return r.Closed })},
+		{"score", "Score", true, by(func(r *contributorRow) float64 { return r.Score })},
+		{"held", "Held back", true, by(func(r *contributorRow) float64 { return r.Collateral })},
+		{"issues", "Issue score", true, by(func(r *contributorRow) float64 { return r.IssueScore })},
+		{"maintains", "As maintainer", true, by(func(r *contributorRow) float64 { return r.Maintains })},
 		{"reward", "Reward", true, func(a, b *contributorRow) int {
 			return cmp.Or(cmp.Compare(a.Reward, b.Reward), cmp.Compare(a.Score, b.Score))
 		}},
@@ -247,7 +244,7 @@ func (r contributorRow) Why() string {
 // rulesOf are the settings of a registry's entry, with its defaults filled in.
 func rulesOf(r *input.Repository) []rule {
 	e, s := &r.Eligibility, &r.Scoring
-	whole := func(n int) string { return number(n) }
+	whole := number[int]
 	rules := []rule{
 		{"Emission", "Share for issue discovery", percent(r.IssueDiscoveryShare)},
 		{"Emission", "Maintainers' cut", percent(r.MaintainerCut)},

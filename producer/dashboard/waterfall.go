@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"fmt"
 	"html/template"
 	"strconv"
 
@@ -90,7 +91,7 @@ func fallBar(from, to, low, high float64) template.HTML {
 	}
 	at := func(x float64) float64 { return (x - low) * scale }
 	d := &drawing{}
-	d.WriteString(`<svg class="fall" aria-hidden="true" viewBox="0 0 100 14" preserveAspectRatio="none">`)
+	fmt.Fprintf(d, `<svg class="fall" aria-hidden="true" viewBox="0 0 %d %d" preserveAspectRatio="none">`, width, height)
 	d.line("axis", at(0), 0, at(0), height)
 	class := "fill-muted"
 	switch {

@@ -112,8 +112,9 @@ func (d *Dashboard) whatIf(r *http.Request) (page, error) {
 			return page{Redirect: at.WhatIf(uid, append(slices.Clone(body.Kept), change)...)}, nil
 		}
 		body.Refused = syntaxProblem(err)
-	} else if body.Answer, err = d.answer(r, at, result, uid, body.Kept, registry); err != nil {
-		if body.Refused = refusal(err); body.Refused == nil {
+	} else if len(body.Kept)+len(registry) > 0 {
+		body.Answer, err = d.answer(r, at, result, uid, body.Kept, registry)
+		if body.Refused = refusal(err); err != nil && body.Refused == nil {
 			return page{}, err
 		}
 	}
@@ -156,7 +157,7 @@ func sentRegistry(r *http.Request) (json.RawMessage, error) {
 	}
 	const rest = 64 << 10 // the form's other fields
 	r.Body = http.MaxBytesReader(nil, r.Body, maxRegistry+rest)
-	err := r.ParseMultipartForm(maxRegistry + rest)
+	err := r.ParseMultipartForm(maxRegistry + rest) //nolint:gosec // the line before bounds it
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return nil, tooLarge
 	}
@@ -233,23 +234,15 @@ func askedOf(changes []string) (whatif.Asked, error) {
 	return asked, nil
 }
 
-// answer asks what the round would be; nil without a change.
+// answer asks what the round would be.
 func (d *Dashboard) answer(
 	r *http.Request, at place, result outcome.Result, uid int, changes []string, registry json.RawMessage,
 ) (*whatIfAnswer, error) {
-	if len(changes) == 0 && len(registry) == 0 {
-		return nil, nil
-	}
 	asked, err := askedOf(changes)
 	if err != nil {
 		return nil, err
 	}
 	asked.Registry = registry
-	leave, err := d.alone(r)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	found, err := view.WhatIfOf(r.Context(), d.cfg.Bus, result, uid, asked)
 	if err != nil {
 		return nil, err

@@ -66,10 +66,11 @@ func splitOf(r *outcome.Result, rules *input.Repository) Split {
 
 // Contributor is a miner's part in one repository.
 type Contributor struct {
+	Figures
+
 	UID    int
 	Hotkey string
 	Login  string // "" for unknown
-	Figures
 	// NoPulls and NoIssues name the rule that makes a score 0; "" for another score, and for
 	// a miner without such work.
 	NoPulls, NoIssues string
@@ -136,8 +137,8 @@ func contributorOf(m *scoring.MinerOutcome, s *Split) (c Contributor, takesPart 
 		}
 		c.NoPulls, c.NoIssues = ZeroPulls(r), ZeroIssues(r)
 	}
-	maintains := false
-	c.Maintains, maintains = s.MaintainerRewards[m.UID]
+	maintained, maintains := s.MaintainerRewards[m.UID]
+	c.Maintains = maintained
 	c.Pulls, c.Issues = s.PRRewards[m.UID], s.IssueDiscoveryRewards[m.UID]
 	c.Reward = c.Maintains + c.Pulls + c.Issues // in the order of the rules
 	return c, takesPart || maintains
