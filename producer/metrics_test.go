@@ -66,8 +66,8 @@ var rare = []string{
 	"mirrorfleet_gateway_wait_duration_seconds",  // and so is this
 	"mirrorfleet_warm_up_miners_total",           // of a warm-up: TestAWarmUpSparesTheRoundItsFiles
 	"mirrorfleet_warm_up_pull_requests_total",    // and so is this
-	"mirrorfleet_round_put_off",                  // of `serve` alone: TestTheValidatorReplacesItsTokens has it told
-	"mirrorfleet_round_fell_out",                 // of `serve` alone: TestMinersThatFellOutAreCounted in session
+	"mirrorfleet_round_put_off",                  // of `serve` alone: TestTheValidatorReplacesItsTokens
+	"mirrorfleet_round_fell_out",                 // of `serve` alone: TestAMinerFallsOut
 }
 
 // declared wants the metrics of a real round to be well formed, and to be those of the

@@ -17,12 +17,15 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// steers is a fleet whose schedule is steered: one worker, and the arguments of its producers.
+// steers is a fleet whose schedule is steered: one worker, the validator's files, and the
+// arguments of its producers, with those of them that name the servers.
 type steers struct {
-	nats   string
-	bus    *jobstream.Bus
-	args   []string
-	worker *worker
+	nats    string
+	bus     *jobstream.Bus
+	inputs  *installation
+	servers []string
+	args    []string
+	worker  *worker
 }
 
 func steered(t *testing.T, miners int) *steers {
@@ -31,12 +34,15 @@ func steered(t *testing.T, miners int) *steers {
 	redis := redistest.Start(t)
 	nats, bus := leased(t, 5*time.Second)
 	common := []string{"--nats", nats, "--redis", redis.URL(), "--mirror", sim.URL, "--limit-horizon", "1s", "--log-level", "debug"}
-	args := append(append(install(t, world).flags(), common...), "--every", "1h", "--takeover", "2s", "--reconcile", "1s", "--listen", "127.0.0.1:0")
+	inputs := install(t, world)
+	args := append(append(inputs.flags(), common...), "--every", "1h", "--takeover", "2s", "--reconcile", "1s", "--listen", "127.0.0.1:0")
 	return &steers{
-		nats:   nats,
-		bus:    bus,
-		args:   args,
-		worker: work(t, "server", nil, common...),
+		nats:    nats,
+		bus:     bus,
+		inputs:  inputs,
+		servers: common,
+		args:    args,
+		worker:  work(t, "server", nil, common...),
 	}
 }
 

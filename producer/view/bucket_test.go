@@ -14,7 +14,7 @@ func TestLimitShare(t *testing.T) {
 	t.Parallel()
 	state := ratelimit.State{
 		Limit: 50, Window: 10 * time.Second,
-		Use: []int64{12, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 21},
+		Use:           []int64{12, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 21},
 		UseBackground: []int64{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 12, 11, 0, 0, 0, 1, 21},
 	}
 	for _, c := range []struct {

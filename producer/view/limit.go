@@ -28,16 +28,16 @@ type Egress struct {
 	LastUse    float64 `json:"last_use_ago"`
 	// LastMinute counts the permits of the last full ShareOf seconds, a minute or less in
 	// a young bucket, and Share is the part of the mirror's limit that they took.
-	LastMinute int64   `json:"granted_last"`
+	LastMinute int64 `json:"granted_last"`
 	// LastMinuteBackground are those of LastMinute that went to the background: the rest is
 	// the round's.
-	LastMinuteBackground int64 `json:"granted_last_background"`
-	ShareOf    float64 `json:"share_of"`
-	Share      float64 `json:"share_of_limit"`
-	CoolDown   float64 `json:"cool_down"`
-	Hold       float64 `json:"hold"`
-	HeldBy     string  `json:"held_by,omitempty"`
-	HeldWhy    string  `json:"held_why,omitempty"`
+	LastMinuteBackground int64   `json:"granted_last_background"`
+	ShareOf              float64 `json:"share_of"`
+	Share                float64 `json:"share_of_limit"`
+	CoolDown             float64 `json:"cool_down"`
+	Hold                 float64 `json:"hold"`
+	HeldBy               string  `json:"held_by,omitempty"`
+	HeldWhy              string  `json:"held_why,omitempty"`
 	// Undeclared says that somebody has sent under it within a day, and that it is
 	// none of the fleet's.
 	Undeclared bool `json:"undeclared,omitempty"`
