@@ -83,9 +83,11 @@ func (m moment) mirror() []string {
 	if m.Redis != nil {
 		return []string{"nothing is sent: " + short(m.Redis.Error())}
 	}
-	return []string{
-		plural.Of(m.Meter.Granted(), "request"), fmt.Sprintf("%.0f %% of the limit in the last minute", 100*m.Meter.Share()),
+	requests := plural.Of(m.Meter.Granted(), "request")
+	if m.Miners != nil { // of a round that was there before
+		requests += " since watch began"
 	}
+	return []string{requests, fmt.Sprintf("%.0f %% of the limit in the last minute", 100*m.Meter.Share())}
 }
 
 // notes say why the round stands still, or is slower than it could be. The state of jobs
