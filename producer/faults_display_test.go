@@ -95,12 +95,16 @@ func TestAProducerSaysWhyARoundStands(t *testing.T) {
 		t.Parallel()
 		p := conduct(t, jobstreamtest.Start(t).NATSURL(), redistest.Start(t).URL(), alone(t)...)
 		defer p.stop()
-		if out, err := p.producer(t, "limit", "--hold", "10m"); err != nil {
+		_, metrics := page(t, p.pages, "/metrics", "")
+		alerts(t, seriesOf(metrics, "mirrorfleet_job_queue_size"), "MirrorfleetNoWorkers")
+		if out, err := p.producer(t, "limit", "--hold", "10m", "--reason", "the mirror moves"); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		p.displays(t, "note the egress is held by hand for another ")
+		p.displays(t, `"reason":"the mirror moves"`)
 		p.pauses(t, "hold")
 		p.ready(t)
+		p.keepsQuiet(t, "hold")
 	})
 	t.Run("a cool-down", func(t *testing.T) {
 		t.Parallel()
@@ -139,6 +143,23 @@ func TestAProducerSaysWhyARoundStands(t *testing.T) {
 			t.Errorf("producer doctor does not say that the mirror is away:\n%s", out)
 		}
 	})
+}
+
+// keepsQuiet has Prometheus read the figures of a producer whose egress stands still on
+// purpose, and of a worker that waits. No alert fires, though jobs wait and the limit is not
+// used; without the pause in the figures the alert of that does.
+func (w *idler) keepsQuiet(t *testing.T, kind string) {
+	t.Helper()
+	_, metrics := page(t, w.pages, "/metrics", "")
+	idle := seriesOf(metrics, "mirrorfleet_limit_(?:used|allowed)") + seriesOf(metrics, "mirrorfleet_job_queue_") +
+		"      - {series: 'mirrorfleet_workers{instance=\"w\"}', values: '1x60'}\n"
+	pause := seriesOf(metrics, "mirrorfleet_limit_pause_")
+	if !strings.Contains(pause, kind) {
+		t.Fatalf("the metrics tell of no %s:\n%s", kind, metrics)
+	}
+	const expr = `      - {expr: 'count by (alertname) (ALERTS{alertstate="firing"})', eval_time: 14m, exp_samples: [`
+	promtool(t, idle+pause, expr+"]}\n")
+	promtool(t, idle, expr+`{labels: '{alertname="MirrorfleetLimitIdle"}', value: 1}]}`+"\n")
 }
 
 // narrow serves four miners behind a limit of one request in ten seconds. The fleet does

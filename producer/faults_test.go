@@ -71,6 +71,24 @@ func TestEveryoneSaysOfAFullDiskWhatIsSo(t *testing.T) {
 	})
 }
 
+// TestAProducerSaysOfAFullDiskWhatIsSo: so does the display of a producer in the middle of
+// a round.
+func TestAProducerSaysOfAFullDiskWhatIsSo(t *testing.T) {
+	t.Parallel()
+	disktest.On(t, 24<<20, func(disk disktest.Disk) {
+		s := jobstreamtest.StartFaultyIn(t, jobstreamtest.Fault{}, disk.Dir)
+		p := conduct(t, s.NATSURL(), redistest.Start(t).URL(), alone(t)...)
+		defer p.stop()
+		disk.Fill(t)
+		_, js := jobstreamtest.Connect(t, s.NATSURL(), nil)
+		if _, err := js.Publish(t.Context(), "$KV.RECORDS.full.1", make([]byte, 1<<20-1)); err == nil {
+			t.Fatal("a full disk has taken a megabyte")
+		}
+		p.refuses(t, "nats", "unconfirmed", "MirrorfleetNATSRefuses")
+		p.displays(t, "note NATS refuses: ")
+	})
+}
+
 // idler is a worker without a job.
 type idler struct {
 	*worker
@@ -129,12 +147,12 @@ func (w *idler) doctorSays(t *testing.T, code string) {
 	}
 }
 
-// seriesOf are the series of a page whose names begin with a prefix, as promtool takes
-// them. Each keeps its value for five minutes.
+// seriesOf are the series of a page whose names begin with a pattern, as promtool takes
+// them. Each keeps its value for a quarter of an hour.
 func seriesOf(metrics, begin string) string {
 	var list strings.Builder
-	for _, series := range regexp.MustCompile(`(?m)^(`+begin+`\w*)(?:\{([^}]*)\})? (\d+)$`).FindAllStringSubmatch(metrics, -1) {
-		list.WriteString("      - {series: '" + series[1] + `{instance="w",` + series[2] + "}', values: '" + series[3] + "x20'}\n")
+	for _, series := range regexp.MustCompile(`(?m)^(`+begin+`\w*)(?:\{([^}]*)\})? ([\d.]+)$`).FindAllStringSubmatch(metrics, -1) {
+		list.WriteString("      - {series: '" + series[1] + `{instance="w",` + series[2] + "}', values: '" + series[3] + "x60'}\n")
 	}
 	return list.String()
 }
@@ -150,12 +168,19 @@ func fires(t *testing.T, metrics, alert string) {
 // that a server does not answer.
 func alerts(t *testing.T, series, alert string) {
 	t.Helper()
+	promtool(t, series, `      - {expr: 'count(ALERTS{alertstate="firing",alertname="`+alert+`"})', eval_time: 5m, exp_samples: [{labels: '{}', value: 1}]}
+      - {expr: 'count(ALERTS{alertstate="firing",alertname=~".*Lost"})', eval_time: 5m, exp_samples: []}
+`)
+}
+
+// promtool has Prometheus read series by the rules that are shipped, and wants the tests to
+// hold.
+func promtool(t *testing.T, series, tests string) {
+	t.Helper()
 	rules := must.Get(filepath.Abs(filepath.Join("..", "deploy", "observability", "prometheus", "rules")))(t)
 	test := "rule_files: [" + filepath.Join(rules, "recording.yml") + ", " + filepath.Join(rules, "alerts.yml") + "]\n" +
-		"evaluation_interval: 15s\ntests:\n  - interval: 15s\n    input_series:\n" + series + `    promql_expr_test:
-      - {expr: 'count(ALERTS{alertstate="firing",alertname="` + alert + `"})', eval_time: 5m, exp_samples: [{labels: '{}', value: 1}]}
-      - {expr: 'count(ALERTS{alertstate="firing",alertname=~".*Lost"})', eval_time: 5m, exp_samples: []}
-`
+		"evaluation_interval: 15s\ntests:\n  - interval: 15s\n    input_series:\n" + series +
+		"    promql_expr_test:\n" + tests
 	path := filepath.Join(t.TempDir(), "test.yml")
 	must.Do(t, os.WriteFile(path, []byte(test), 0o600))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

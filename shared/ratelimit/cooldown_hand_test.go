@@ -11,6 +11,7 @@ import (
 	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 // TestEndCoolDownResumes every process at the normal pace, long before the cool-down's own
@@ -49,7 +50,9 @@ func TestEndCoolDownResumes(t *testing.T) {
 func TestAHoldHasANote(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
-		d, l := s.operator(t), s.limiter(t, quick())
+		log, cfg := &telemetrytest.Log{}, quick()
+		cfg.Log = log.Logger()
+		d, l := s.operator(t), s.limiter(t, cfg)
 		permit(t, l)
 		first, second := ratelimit.Note{By: "ann@ops-1", Why: "the mirror moves"}, ratelimit.Note{By: "bob@ops-2"}
 		for _, c := range []struct {
@@ -63,6 +66,10 @@ func TestAHoldHasANote(t *testing.T) {
 		}
 		if got := must.Get(d.Release(t.Context()))(t); got.Note != (ratelimit.Note{}) {
 			t.Errorf("released: %+v, want no note", got.Note)
+		}
+		must.Until(t.Context(), t, "the end is logged", func() bool { return log.Count("was ended by hand") == 1 })
+		if held := log.Count("the egress is held by hand"); held != 2 || !strings.Contains(log.String(), "ann@ops-1") || !strings.Contains(log.String(), "the mirror moves") {
+			t.Errorf("the log tells %d times of a hold, want each that lengthens it, with who and why:\n%s", held, log)
 		}
 		hostile := ratelimit.Note{By: "a\x1b[2Jb\n" + strings.Repeat("x", 1000), Why: strings.Repeat("ü", 1<<16) + "\xff"}
 		got := must.Get(d.Hold(t.Context(), time.Hour, hostile))(t).Note

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"mirrorfleet/shared/broadcast"
 	"mirrorfleet/shared/ratelimit/bucket"
@@ -69,6 +70,7 @@ func (l *Limiter) listen() {
 	notices := l.record.rdb.Subscribe(l.life, key(l.cfg.Egress)+channelSuffix)
 	defer notices.Close()
 	defer context.AfterFunc(l.life, func() { _ = notices.Close() })() // which ends the loop
+	var told time.Time
 	for message := range notices.Channel() {
 		n, err := parseNotice(message.Payload)
 		if err != nil {
@@ -76,5 +78,27 @@ func (l *Limiter) listen() {
 			continue
 		}
 		l.listener.receive(n)
+		told = l.tell(n, told)
 	}
+}
+
+// tell logs a hold by hand, and its end before its time: no answer of the mirror tells of
+// them. Whoever meets a cool-down logs it (package mirror). told is when the hold ends that
+// was logged last, so that a cool-down within it does not repeat it.
+func (l *Limiter) tell(n notice, told time.Time) time.Time {
+	if n.until == 0 {
+		l.cfg.Log.InfoContext(l.life, "a hold or a cool-down of the egress was ended by hand", "egress", l.cfg.Egress)
+		return time.Time{}
+	}
+	state, err := l.record.look(l.life)
+	if err != nil || state.Hold <= 0 {
+		return told // Redis is told of elsewhere
+	}
+	ends := time.Now().Add(state.Hold)
+	if ends.Sub(told) < time.Second {
+		return told
+	}
+	l.cfg.Log.WarnContext(l.life, "the egress is held by hand: nothing is sent until the hold ends",
+		"egress", l.cfg.Egress, "for", state.Hold.Round(time.Second), "by", state.Note.By, "reason", state.Note.Why)
+	return ends
 }
