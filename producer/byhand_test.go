@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -157,6 +158,21 @@ func checkMetrics(t *testing.T, pageOfWorker string, seen *collector) {
 	} {
 		if seen.metric(want) == "" {
 			t.Errorf("the collector got no metric %s", want)
+		}
+	}
+}
+
+// A command that only reads, or gives one order, warns of a loose file as a service does.
+func TestEveryCommandWarnsOfLooseFiles(t *testing.T) {
+	t.Parallel()
+	loose := filepath.Join(t.TempDir(), "seed")
+	write(t, loose, "SECRET")
+	must.Do(t, os.Chmod(loose, 0o640))
+	for _, args := range [][]string{{"rounds"}, {"pause"}, {"egresses", "--redis", "redis://127.0.0.1:1"}, {"backup", filepath.Join(t.TempDir(), "to")}} {
+		args = append(args, "--nats", "nats://127.0.0.1:1", "--connect-timeout", "100ms", "--nats-nkey", loose)
+		e := run(t, "producer", args...)
+		if e.code == 0 || strings.Count(e.stderr, "chmod 600 "+loose) != 1 || strings.Contains(e.stderr, "SECRET") {
+			t.Errorf("%v: exit %d, want one warning that says chmod 600, and no secret\n%s", args, e.code, e.stderr)
 		}
 	}
 }

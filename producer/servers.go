@@ -45,6 +45,7 @@ func withLoggedBus(
 	if err != nil {
 		return err
 	}
+	fleet.WarnOfLoose(ctx, c, log)
 	bus, closeBus, err := openBus(ctx, c, log)
 	if undeclared := neverRun(err); undeclared != nil {
 		return command.Usage("there is no round yet: %w", undeclared)
@@ -144,6 +145,7 @@ func withNATS(
 	if err != nil {
 		return err
 	}
+	fleet.WarnOfLoose(ctx, c, log)
 	servers, err := natsOf(ctx, c, log, open)
 	if err != nil {
 		return err
@@ -276,6 +278,7 @@ func bucketServersOf(c *cli.Command) (bucketServers, error) {
 
 // openRedis connects, and waits for a server that does not answer yet.
 func (s bucketServers) openRedis(ctx context.Context, c *cli.Command, log *slog.Logger) (redis.UniversalClient, error) {
+	fleet.WarnOfLoose(ctx, c, log)
 	rdb, err := fleet.NewRedis(s.redis, lookTimeout, s.redisFiles)
 	if err != nil {
 		return nil, err

@@ -132,18 +132,19 @@ func TestLooseFilesAreNamed(t *testing.T) {
 		return path
 	}
 	loose, named := file("loose", "SECRET", 0o640), file("named", "SECRET", 0o640)
+	tokens := file("tokens", "[]", 0o640)
 	closed := file("closed", "SECRET", 0o600)
 	ca := file("ca", "", 0o644)
 	for _, tt := range []struct {
 		config string
 		want   []string
 	}{
-		{"log-level: info", []string{named, loose}},
-		{"redis: redis://:SECRET@a/0", []string{named, loose, filepath.Join(dir, "config")}},
+		{"log-level: info", []string{tokens, named, loose}},
+		{"redis: redis://:SECRET@a/0", []string{tokens, named, loose, filepath.Join(dir, "config")}},
 	} {
 		config := file("config", tt.config, 0o640)
 		var got []string
-		flags := append(command.Servers(), &cli.StringFlag{Name: "log-level"}, &cli.StringSliceFlag{Name: "api-token-file"})
+		flags := append(command.Servers(), &cli.StringFlag{Name: "log-level"}, &cli.StringSliceFlag{Name: "api-token-file"}, &cli.StringFlag{Name: "tokens"})
 		app := &cli.Command{Name: "app", Flags: flags, Action: func(_ context.Context, c *cli.Command) error {
 			got = command.Loose(c)
 			return nil
@@ -151,7 +152,7 @@ func TestLooseFilesAreNamed(t *testing.T) {
 		var text strings.Builder
 		code := command.Run(app, []string{
 			"app", "--nats-password-file", loose, "--redis-password-file", closed, "--nats-nkey", loose, "--nats-ca", ca, "--config", config,
-			"--api-token-file", closed, "--api-token-file", "ann=" + named,
+			"--api-token-file", closed, "--api-token-file", "ann=" + named, "--tokens", tokens,
 		}, &text)
 		var want []string
 		for _, path := range tt.want {

@@ -32,6 +32,14 @@ func Logger(c *cli.Command, w io.Writer) (*slog.Logger, error) {
 	return log, nil
 }
 
+// WarnOfLoose warns of secret files that too many users can read. A command that calls Observe
+// has no need of it.
+func WarnOfLoose(ctx context.Context, c *cli.Command, log *slog.Logger) {
+	for _, line := range command.Loose(c) {
+		log.WarnContext(ctx, line)
+	}
+}
+
 // setUp sets up traces and metrics from the environment, and returns the function that
 // flushes them at the end. A collector that does not accept them is logged; the work goes
 // on.
@@ -78,9 +86,7 @@ func ObserveLimiter(ctx context.Context, c *cli.Command, service, instance strin
 
 func observe(ctx context.Context, c *cli.Command, cfg telemetry.Config, servers, parts []string) (*Observability, error) {
 	log := cfg.Log
-	for _, line := range command.Loose(c) {
-		log.WarnContext(ctx, line)
-	}
+	WarnOfLoose(ctx, c, log)
 	addr := c.String("listen")
 	var pages http.Handler
 	if addr != "" {
