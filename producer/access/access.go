@@ -184,6 +184,9 @@ func (g *Guard) stranger(r *http.Request) Caller { return Caller{From: from(r), 
 // TakesOrders says whether there is a token for orders.
 func (g *Guard) TakesOrders() bool { return len(g.orders) > 0 }
 
+// ReadsFreely says whether anybody may read, without a token.
+func (g *Guard) ReadsFreely() bool { return g.read == nil }
+
 // from is the address of a request's sender without its port, which tells nothing.
 func from(r *http.Request) string {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)

@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 
 	"mirrorfleet/producer/access"
+	"mirrorfleet/producer/steering"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/ratelimit"
@@ -31,6 +32,8 @@ type Config struct {
 	// Jaeger is the base URL of Jaeger's pages, which traces are linked to; "" shows their ids
 	// alone.
 	Jaeger string
+	// Operator carries out orders. Required.
+	Operator *steering.Operator
 	// Timeout bounds the making of one page. Default: 10 s.
 	Timeout time.Duration
 	// Now is the clock for ages, and for deciding whether a producer is alive. Default:
@@ -69,8 +72,8 @@ const atWork = 4
 
 // New returns the dashboard.
 func New(cfg Config) (*Dashboard, error) {
-	if cfg.Bus == nil || cfg.Guard == nil || cfg.Buckets == nil {
-		return nil, errors.New("dashboard: Bus, Guard and Buckets are required")
+	if cfg.Bus == nil || cfg.Guard == nil || cfg.Buckets == nil || cfg.Operator == nil {
+		return nil, errors.New("dashboard: Bus, Guard, Buckets and Operator are required")
 	}
 	d := &Dashboard{
 		cfg:        cfg.withDefaults(),
@@ -87,6 +90,13 @@ func New(cfg Config) (*Dashboard, error) {
 	mux := http.NewServeMux()
 	for pattern, make := range d.pages() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { d.serve(w, r, make) })
+	}
+	for address, act := range d.acts() {
+		mux.HandleFunc("GET "+address, func(w http.ResponseWriter, r *http.Request) { d.serve(w, r, d.asks(act)) })
+		mux.HandleFunc("POST "+address, func(w http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+			d.serve(w, r, d.carriesOut(act))
+		})
 	}
 	mux.Handle("GET /assets/{version}/{name}", d.assets)
 	mux.HandleFunc("POST "+signInPath, d.give)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"mirrorfleet/producer/access"
+	"mirrorfleet/producer/steering"
 	"mirrorfleet/producer/web"
 )
 
@@ -21,7 +22,7 @@ func (d *Dashboard) failure(r *http.Request, err error) page {
 		return p
 	}
 	problem := d.problemOf(r, err)
-	if problem.Status >= http.StatusInternalServerError && !errors.Is(err, errPanicked) && !errors.Is(r.Context().Err(), context.Canceled) {
+	if problem.Status >= http.StatusInternalServerError && !errors.Is(err, errPanicked) && !steering.Logged(err) && !errors.Is(r.Context().Err(), context.Canceled) {
 		d.cfg.Log.WarnContext(r.Context(), "a page of the dashboard could not be made", "path", r.URL.Path, "status", problem.Status, "error", err)
 	}
 	return page{

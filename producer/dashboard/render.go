@@ -37,6 +37,7 @@ type page struct {
 	// What follows is filled in for every page.
 	Path        string // its own address
 	Search      string // what was searched for
+	Told        string // what an order has done; "" for none
 	Caller      access.Caller
 	TakesOrders bool
 	Now         time.Time
@@ -78,6 +79,7 @@ func (d *Dashboard) write(w http.ResponseWriter, r *http.Request, p page) {
 	}
 	p.Path = r.URL.RequestURI()
 	p.Search = r.URL.Query().Get("q")
+	p.Told = toldOf(r)
 	p.Caller = d.cfg.Guard.Caller(r)
 	p.TakesOrders = d.cfg.Guard.TakesOrders()
 	p.Now = d.cfg.Now()

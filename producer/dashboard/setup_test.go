@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/producer/dashboard"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/steering"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -102,9 +103,10 @@ func (b *bundle) serve(t *testing.T, changes ...func(*dashboard.Config)) {
 		Buckets: func(ctx context.Context) ([]ratelimit.State, error) {
 			return ratelimit.Buckets(ctx, b.redis, time.Second)
 		},
-		Now:     func() time.Time { return now },
-		Timeout: 30 * time.Second,
-		Log:     slog.New(slog.NewTextHandler(&b.log, nil)),
+		Operator: b.operator(t),
+		Now:      func() time.Time { return now },
+		Timeout:  30 * time.Second,
+		Log:      slog.New(slog.NewTextHandler(&b.log, nil)),
 	}
 	for _, change := range changes {
 		change(&cfg)
@@ -115,6 +117,23 @@ func (b *bundle) serve(t *testing.T, changes ...func(*dashboard.Config)) {
 	b.url = server.URL
 }
 
+// operator carries out orders by a runner of its own.
+func (b *bundle) operator(t *testing.T) *steering.Operator {
+	t.Helper()
+	o := must.Get(steering.NewOperator(t.Context(), steering.Config{
+		Bus:    b.bus,
+		Replay: b.runner(t).Replay,
+		Cancel: b.runner(t).FollowCancel,
+		Egress: func(name string) (*ratelimit.Operator, error) {
+			return ratelimit.NewOperator(name, b.redis, time.Second)
+		},
+		Now: func() time.Time { return now },
+		Log: slog.New(slog.NewTextHandler(&b.log, nil)),
+	}))(t)
+	t.Cleanup(o.Close)
+	return o
+}
+
 // guardOf takes ann's orders; read is the token for reading, "" lets anybody read.
 func guardOf(t *testing.T, read string) *access.Guard {
 	t.Helper()
@@ -123,7 +142,13 @@ func guardOf(t *testing.T, read string) *access.Guard {
 
 func (b *bundle) runner(t *testing.T) *round.Runner {
 	t.Helper()
-	return must.Get(round.New(round.Config{Bus: b.bus, Mirror: b.client, Reconcile: 200 * time.Millisecond, Takeover: 5 * time.Second}))(t)
+	return must.Get(round.New(round.Config{
+		Bus:       b.bus,
+		Mirror:    b.client,
+		Reconcile: 200 * time.Millisecond,
+		Takeover:  5 * time.Second,
+		Log:       jobstreamtest.Quiet(),
+	}))(t)
 }
 
 // work runs a worker whose evaluations have one merged pull request each.
@@ -211,6 +236,7 @@ func (b *bundle) get(t *testing.T, path string, headers ...string) nettest.Answe
 
 func (b *bundle) ask(t *testing.T, method, path, body string, headers ...string) nettest.Answer {
 	t.Helper()
+	headers = append(headers, "Content-Type", "application/x-www-form-urlencoded")
 	a := nettest.Ask(t, method, b.url+path, body, headers...)
 	if strings.Contains(a.Body, token) || strings.Contains(b.log.String(), token) {
 		t.Errorf("%s %s: the token is in the page or in the log", method, path)
@@ -223,6 +249,24 @@ func (b *bundle) ask(t *testing.T, method, path, body string, headers ...string)
 	}
 	checkHostile(t, path, a.Body)
 	return a
+}
+
+// noFollow sends a request, a POST as a form does, without going where the answer leads.
+func (b *bundle) noFollow(t *testing.T, method, path, form string, headers ...string) *http.Response {
+	t.Helper()
+	client := &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     &http.Transport{DisableKeepAlives: true},
+	}
+	request := must.Get(http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(form)))(t)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := client.Do(request)
+	must.Do(t, err)
+	must.Check(t, response.Body.Close())
+	return response
 }
 
 // checkHostile holds that no text from outside is markup, and that each one with a direction

@@ -142,7 +142,7 @@ func (t table[R]) Turn(by int) string {
 func (t table[R]) with(name, value string) string {
 	query := url.Values{}
 	for key, values := range t.query {
-		if key != "page" {
+		if key != "page" && key != "told" {
 			query[key] = values
 		}
 	}
@@ -154,7 +154,7 @@ func (t table[R]) with(name, value string) string {
 func (t table[R]) Kept() map[string]string {
 	kept := map[string]string{}
 	for key, values := range t.query {
-		if key != "filter" && key != "page" {
+		if key != "filter" && key != "page" && key != "told" {
 			kept[key] = values[0]
 		}
 	}

@@ -86,7 +86,7 @@ func TestSearch(t *testing.T) {
 		"2": "/miners/2", "login2": "/miners/2", "101": "/miners/1", "a/b": "/repositories/a/b", "a%2Fb%232": "/pulls/a/b/2",
 		"https%3A%2F%2Fgithub.com%2Fa%2Fb%2Fpull%2F1": "/pulls/a/b/1", r.Round: "",
 	} {
-		a := b.noFollow(t, "/search?q="+query)
+		a := b.noFollow(t, http.MethodGet, "/search?q="+query, "")
 		if to := a.Header.Get("Location"); a.StatusCode != http.StatusSeeOther || to != "/rounds/"+r.Round+want {
 			t.Errorf("%s: %d to %q, want to %q", query, a.StatusCode, to, want)
 		}
@@ -95,18 +95,4 @@ func TestSearch(t *testing.T) {
 	has(t, b.get(t, "/search?q=%3Cscript%3E%E2%80%AE"), http.StatusOK, "Nothing has “<bdi>&lt;script&gt;", `value="&lt;script&gt;`)
 	has(t, b.get(t, "/search"), http.StatusOK, "You can search for")
 	has(t, b.get(t, "/search?q="+strings.Repeat("x", 5000)), http.StatusOK, "Nothing has")
-}
-
-// noFollow asks for a page without going where it leads.
-func (b *bundle) noFollow(t *testing.T, path string) *http.Response {
-	t.Helper()
-	client := &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{DisableKeepAlives: true},
-	}
-	request := must.Get(http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+path, http.NoBody))(t)
-	response, err := client.Do(request)
-	must.Do(t, err)
-	must.Check(t, response.Body.Close())
-	return response
 }

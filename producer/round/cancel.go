@@ -39,13 +39,9 @@ func (c Cancelled) ReplayOf(uid int) int { return c.replays[uid] }
 // producer that runs the round carries it out; FollowCancel does if there is none. If the
 // order is stored, it is carried out whatever dies. ErrCancel if there is nothing to cancel.
 func OrderCancel(ctx context.Context, bus *jobstream.Bus, round string, order job.CancelOrder) (Cancelled, error) {
-	s, err := openRun(ctx, bus, round)
+	s, c, err := wouldCancel(ctx, bus, round, order)
 	if err != nil {
 		return Cancelled{}, err
-	}
-	c, err := s.choose(order)
-	if err != nil {
-		return Cancelled{}, fmt.Errorf("round %s: %w", round, err)
 	}
 	if _, adds := s.cancel.With(order); !adds {
 		return c, nil
@@ -55,6 +51,25 @@ func OrderCancel(ctx context.Context, bus *jobstream.Bus, round string, order jo
 	}
 	crash.At(crash.CancelOrdered)
 	return c, nil
+}
+
+// WouldCancel says what an order would end, and stores nothing. ErrCancel if there is nothing
+// to cancel.
+func WouldCancel(ctx context.Context, bus *jobstream.Bus, round string, order job.CancelOrder) (Cancelled, error) {
+	_, c, err := wouldCancel(ctx, bus, round, order)
+	return c, err
+}
+
+func wouldCancel(ctx context.Context, bus *jobstream.Bus, round string, order job.CancelOrder) (run, Cancelled, error) {
+	s, err := openRun(ctx, bus, round)
+	if err != nil {
+		return s, Cancelled{}, err
+	}
+	c, err := s.choose(order)
+	if err != nil {
+		return s, c, fmt.Errorf("round %s: %w", round, err)
+	}
+	return s, c, nil
 }
 
 // run is one run of a round, which has not been concluded: the round itself or a replay.

@@ -41,7 +41,19 @@ type Cancel struct {
 }
 
 // OrderCancel stores an order to cancel a round; "latest" is the last one planned.
-func OrderCancel(ctx context.Context, bus *jobstream.Bus, name string, order job.CancelOrder) (c round.Cancelled, err error) {
+func OrderCancel(ctx context.Context, bus *jobstream.Bus, name string, order job.CancelOrder) (round.Cancelled, error) {
+	return cancelBy(ctx, bus, name, order, round.OrderCancel)
+}
+
+// WouldCancel says what such an order would end.
+func WouldCancel(ctx context.Context, bus *jobstream.Bus, name string, uids []int) (round.Cancelled, error) {
+	return cancelBy(ctx, bus, name, job.CancelOrder{UIDs: uids}, round.WouldCancel)
+}
+
+func cancelBy(
+	ctx context.Context, bus *jobstream.Bus, name string, order job.CancelOrder,
+	give func(context.Context, *jobstream.Bus, string, job.CancelOrder) (round.Cancelled, error),
+) (c round.Cancelled, err error) {
 	if name == Latest {
 		if name, err = LastPlanned(ctx, bus); err != nil {
 			return c, err
@@ -54,7 +66,7 @@ func OrderCancel(ctx context.Context, bus *jobstream.Bus, name string, order job
 		}
 		return c, fmt.Errorf("%w: %.80q; %s", ErrNoRound, name, Listed(rounds))
 	}
-	c, err = round.OrderCancel(ctx, bus, name, order)
+	c, err = give(ctx, bus, name, order)
 	if errors.Is(err, jobstream.ErrNotFound) {
 		return c, without(ctx, bus, name)
 	}
