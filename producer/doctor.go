@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"time"
@@ -13,16 +11,11 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/doctor"
-	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/page"
 	"mirrorfleet/producer/session"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
-	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/plural"
-	"mirrorfleet/shared/scoring/input"
-	"mirrorfleet/shared/scoring/tokens"
 )
 
 const groupDoctor = "Checks"
@@ -140,174 +133,30 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 	if c.Duration("check-timeout") < time.Second { // in less, a slow answer would count as none
 		return nil, command.Usage("--check-timeout %s: want at least 1s", c.Duration("check-timeout"))
 	}
-	quiet := slog.New(slog.DiscardHandler) // each finding already says what the adapters would log
-	cfg := fleet.FromFlags(c, "producer-doctor", quiet)
-	cfg.Limit.Log = quiet
-	servers, err := serverChecks(c, o, &cfg)
+	e, err := examinationOf(c, o, cmp.Or(c.String("worker-nats"), c.String("nats")))
 	if err != nil {
 		return nil, err
 	}
-	clocks := doctor.Clocks{
-		NATS:       cfg.NATS,
-		Redis:      cfg.Redis,
-		NATSFiles:  cfg.NATSFiles,
-		RedisFiles: cfg.RedisFiles,
-		Wait:       cfg.ConnectTimeout,
-	}
-	checks := slices.Concat(servers, []doctor.Check{
-		doctor.Formula(cfg.Limit), doctor.Grammars(session.Beside("worker"), c.String("grammars")),
-	}, doctor.FileChecks(fileChecks(c, time.Now())))
-	if o.local {
-		checks = append(checks, doctor.State(o.state, local.CheckDir))
-	}
+	checks := slices.Concat(e.servers, []doctor.Check{doctor.Grammars(session.Beside("worker"), c.String("grammars"))}, e.files)
 	switch {
 	case o.world != "": // a simulated mirror starts with the round: there is none to check now
-	case cfg.Redis == "":
+	case e.cfg.Redis == "":
 		checks = append(checks, doctor.NotAsked("the bucket of a local round exists only while the round runs"))
 	default:
 		clock := make(chan doctor.Clock, 1)
 		checks = append(checks, doctor.Mirror{
 			URL:   o.mirror,
-			Redis: cfg.Redis,
-			Files: cfg.RedisFiles,
-			Limit: cfg.Limit,
-			Log:   quiet,
+			Redis: e.cfg.Redis,
+			Files: e.cfg.RedisFiles,
+			Limit: e.cfg.Limit,
+			Log:   e.cfg.Limit.Log,
 			Now:   time.Now(),
 			Clock: clock,
 		}.Check())
-		clocks.Mirror = clock
+		e.clocks.Mirror = clock
 	}
 	if !o.local { // all servers of a local round share this machine's clock
-		checks = append(checks, clocks.Check())
+		checks = append(checks, e.clocks.Check())
 	}
 	return checks, nil
-}
-
-// serverChecks returns the checks of NATS and Redis. A local round has servers of its
-// own, which can be checked only while it runs: cfg then gets their addresses. Its
-// Redis is embedded, so that the checks of a production server do not apply.
-func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check, error) {
-	setting, err := egressesOf(c)
-	if err != nil {
-		return nil, err
-	}
-	n := doctor.NATS{
-		URL:         cfg.NATS,
-		Worker:      cmp.Or(c.String("worker-nats"), cfg.NATS),
-		Files:       cfg.NATSFiles,
-		WorkerFiles: workerFiles(c, cfg.NATSFiles),
-		Streams:     cfg.Streams,
-		Wait:        cfg.ConnectTimeout,
-		Build:       command.Build(),
-	}
-	if !o.local {
-		return append(n.Checks(), doctor.Redis{
-			URL:       cfg.Redis,
-			Files:     cfg.RedisFiles,
-			NATS:      cfg.NATS,
-			NATSFiles: cfg.NATSFiles,
-			Egresses:  setting.Names,
-			Limit:     cfg.Limit,
-			Wait:      cfg.ConnectTimeout,
-		}.Checks()...), nil
-	}
-	cfg.Limit.Horizon = localHorizon(c, o.workers)
-	found, err := local.Find(o.state)
-	if errors.Is(err, local.ErrNotRunning) {
-		return []doctor.Check{doctor.Nothing("servers", "a local round starts its own NATS and Redis")}, nil
-	}
-	if err != nil {
-		return nil, command.Usage("--state: %w", err)
-	}
-	cfg.NATS, cfg.Redis = found.NATS, found.Redis
-	n.URL, n.Local = found.NATS, true
-	return append(n.Checks(), doctor.Redis{
-		URL:      found.Redis,
-		NATS:     found.NATS,
-		Egresses: setting.Names,
-		Limit:    cfg.Limit,
-		Embedded: true,
-		Wait:     cfg.ConnectTimeout,
-	}.Checks()...), nil
-}
-
-// workerFiles returns the files that workers connect with: the producer's own unless a
-// --worker-nats… flag is given. With one, only TLS is shared: the producer's
-// credentials would answer for a user that workers do not have.
-func workerFiles(c *cli.Command, own jobstream.Files) jobstream.Files {
-	creds, nkey := c.String("worker-nats-creds"), c.String("worker-nats-nkey")
-	if creds == "" && nkey == "" && c.String("worker-nats") == "" {
-		return own
-	}
-	return jobstream.Files{
-		Setting: "--worker-nats",
-		TLS:     own.TLS,
-		Creds:   creds,
-		NKey:    nkey,
-	}
-}
-
-// fileChecks returns one check for each file that a round reads, in the way in which
-// a round reads it. A file whose flag is not given gets no line.
-func fileChecks(c *cli.Command, now time.Time) []doctor.File {
-	weights, unloadable := session.InputFiles{Weights: c.String("weights")}, nonEmpty(c.StringSlice("unloadable"))
-	metagraph := c.String("metagraph")
-	return []doctor.File{
-		{Flag: "miners", Path: c.String("miners"), Parse: func(data []byte) (string, []string, error) {
-			list, err := input.ParseMiners(data)
-			return plural.Of(len(list), "miner"), nil, err
-		}},
-		{Flag: "registry", Path: c.String("registry"), Parse: func(data []byte) (string, []string, error) {
-			registry, err := input.ParseRegistry(data)
-			return plural.Forms(len(registry.Repositories), "repository", "repositories"), nil, err
-		}},
-		{Flag: "weights", Path: weights.Weight("programming_languages.json"), Parse: func(data []byte) (string, []string, error) {
-			return parseWeights(data, nil, unloadable)
-		}},
-		{Flag: "weights", Path: weights.Weight("token_weights.json"), Parse: func(data []byte) (string, []string, error) {
-			return parseWeights(nil, data, unloadable)
-		}},
-		{Flag: "tokens", Path: c.String("tokens"), Secret: true, Parse: func(data []byte) (string, []string, error) {
-			stored, notes, err := miners.ParseTokens(data)
-			return plural.Of(len(stored), "miner") + " with a token", notes, err
-		}},
-		{Flag: "metagraph", Path: metagraph, Parse: func(data []byte) (string, []string, error) {
-			return parseMetagraph(data, metagraph, c.Duration("metagraph-max-age"), now)
-		}},
-	}
-}
-
-// parseMetagraph reads an export of the metagraph and checks its age. An export
-// without an instant of its own is as old as its file.
-func parseMetagraph(data []byte, path string, maxAge time.Duration, now time.Time) (string, []string, error) {
-	m, err := miners.ParseMetagraph(data)
-	if err != nil {
-		return "", nil, err
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", nil, fmt.Errorf("reading when it was written: %w", err)
-	}
-	return plural.Of(len(m.Hotkeys), "uid"), nil, m.TooOld(info.ModTime(), now, maxAge)
-}
-
-// parseWeights checks one of the two weights files; nil stands for the product's own.
-// The parser takes both together, so that the fault is reported for the file that has
-// it.
-func parseWeights(languages, tokenFile []byte, unloadable []string) (string, []string, error) {
-	ownLanguages, ownTokens := tokens.DefaultWeights()
-	if languages == nil {
-		languages = ownLanguages
-	}
-	if tokenFile == nil {
-		tokenFile = ownTokens
-	}
-	weights, err := tokens.ParseWeights(languages, tokenFile)
-	if err != nil {
-		return "", nil, err
-	}
-	if _, err := weights.Without(unloadable); err != nil {
-		return "", nil, fmt.Errorf("--unloadable: %w", err)
-	}
-	return "weights " + weights.Digest()[:12], nil, nil
 }

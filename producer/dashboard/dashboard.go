@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 
 	"mirrorfleet/producer/access"
+	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/steering"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/jobstream"
@@ -34,6 +35,8 @@ type Config struct {
 	Jaeger string
 	// Operator carries out orders. Required.
 	Operator *steering.Operator
+	// Doctor examines the installation, in seconds. It must take no permit. Required.
+	Doctor func(context.Context) (doctor.Diagnosis, error)
 	// Timeout bounds the making of one page. Default: 10 s.
 	Timeout time.Duration
 	// Now is the clock for ages, and for deciding whether a producer is alive. Default:
@@ -59,6 +62,7 @@ type Dashboard struct {
 	templates templates
 	assets    assets
 	outcomes  *outcomes
+	health    health
 	slots     chan struct{} // each page in work fills one
 	// concluding is the slot of the pages that conclude a round again, from all of its
 	// evaluations: one at a time, and none of the others waits for them.
@@ -72,8 +76,8 @@ const atWork = 4
 
 // New returns the dashboard.
 func New(cfg Config) (*Dashboard, error) {
-	if cfg.Bus == nil || cfg.Guard == nil || cfg.Buckets == nil || cfg.Operator == nil {
-		return nil, errors.New("dashboard: Bus, Guard, Buckets and Operator are required")
+	if cfg.Bus == nil || cfg.Guard == nil || cfg.Buckets == nil || cfg.Operator == nil || cfg.Doctor == nil {
+		return nil, errors.New("dashboard: Bus, Guard, Buckets, Operator and Doctor are required")
 	}
 	d := &Dashboard{
 		cfg:        cfg.withDefaults(),
@@ -82,6 +86,7 @@ func New(cfg Config) (*Dashboard, error) {
 		slots:      make(chan struct{}, atWork),
 		concluding: make(chan struct{}, 1),
 		pasts:      newPasts(),
+		health:     health{making: make(chan struct{}, 1)},
 	}
 	var err error
 	if d.templates, err = readTemplates(d.assets); err != nil {
@@ -124,6 +129,8 @@ func (d *Dashboard) pages() map[string]maker {
 		"GET /limit":                    d.limit,
 		"GET /workers":                  d.workers,
 		"GET /tokens":                   d.tokens,
+		"GET /health":                   d.healthPage,
+		"POST /health":                  d.examine,
 		"GET /search":                   d.search,
 		"GET /rounds/{id}/miners/{uid}": d.miner,
 		"GET " + leversPath:             d.levers,

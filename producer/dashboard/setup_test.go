@@ -17,6 +17,7 @@ import (
 
 	"mirrorfleet/producer/access"
 	"mirrorfleet/producer/dashboard"
+	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/steering"
@@ -104,6 +105,7 @@ func (b *bundle) serve(t *testing.T, changes ...func(*dashboard.Config)) {
 			return ratelimit.Buckets(ctx, b.redis, time.Second)
 		},
 		Operator: b.operator(t),
+		Doctor:   func(context.Context) (doctor.Diagnosis, error) { return doctor.Diagnosis{}, nil },
 		Now:      func() time.Time { return now },
 		Timeout:  30 * time.Second,
 		Log:      slog.New(slog.NewTextHandler(&b.log, nil)),

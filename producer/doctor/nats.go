@@ -14,7 +14,8 @@ import (
 
 // NATS checks the NATS servers, the streams, the workers and the roles' permissions.
 type NATS struct {
-	// URL is the address that producers use, Worker the one that workers use.
+	// URL is the address that producers use, Worker the one that workers use; "" if it is not
+	// known how they log in: then their role is not looked at.
 	URL, Worker        string
 	Files, WorkerFiles jobstream.Files
 	// Streams are the settings that the streams should have.
@@ -35,10 +36,16 @@ func (n NATS) Checks() []Check {
 	if n.Local { // no users, so no roles
 		return checks
 	}
-	return append(checks, []Check{
-		{"producer role", func(ctx context.Context) []Finding { return n.role(ctx, n.URL, n.Files, jobstream.RoleProducer) }},
-		{"worker role", func(ctx context.Context) []Finding { return n.role(ctx, n.Worker, n.WorkerFiles, jobstream.RoleWorker) }},
-	}...)
+	checks = append(checks, Check{"producer role", func(ctx context.Context) []Finding {
+		return n.role(ctx, n.URL, n.Files, jobstream.RoleProducer)
+	}})
+	if n.Worker == "" {
+		return append(checks, Nothing("worker role", "not looked at from here: only workers have their credentials; "+
+			"producer doctor --worker-nats-creds looks at it"))
+	}
+	return append(checks, Check{"worker role", func(ctx context.Context) []Finding {
+		return n.role(ctx, n.Worker, n.WorkerFiles, jobstream.RoleWorker)
+	}})
 }
 
 // DefaultWait is how long a server that is away is retried, unless said otherwise.

@@ -170,7 +170,7 @@ var arrows = []arrow{
 		"producer/dashboard", "the pages show what the API answers, give the same orders, and say what is wrong in the API's words",
 		[]string{
 			"producer/access", "producer/audit", "producer/doctor", "producer/estimate", "producer/outcome", "producer/round", "producer/steering", "producer/view",
-			"producer/web", "shared/job", "shared/jobstream", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/telemetry",
+			"producer/web", "shared/bounded", "shared/job", "shared/jobstream", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/telemetry",
 		},
 	},
 	{

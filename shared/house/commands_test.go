@@ -48,6 +48,7 @@ var common = map[string]string{
 	"servers.go": "opening the servers that a command reads or orders by, and printing the answer",
 	"api.go":     "the flags of the API, and reading them",
 	"site.go":    "serving the API and the dashboard",
+	"checks.go":  "the checks of an installation, for doctor and for the page of health",
 	"conduct.go": "running a round, or some of its miners again, and showing it",
 }
 
