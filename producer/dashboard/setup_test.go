@@ -238,7 +238,7 @@ func (b *bundle) get(t *testing.T, path string, headers ...string) nettest.Answe
 
 func (b *bundle) ask(t *testing.T, method, path, body string, headers ...string) nettest.Answer {
 	t.Helper()
-	headers = append(headers, "Content-Type", "application/x-www-form-urlencoded")
+	headers = append([]string{"Content-Type", "application/x-www-form-urlencoded"}, headers...)
 	a := nettest.Ask(t, method, b.url+path, body, headers...)
 	if strings.Contains(a.Body, token) || strings.Contains(b.log.String(), token) {
 		t.Errorf("%s %s: the token is in the page or in the log", method, path)
