@@ -253,8 +253,14 @@ func (b *bundle) ask(t *testing.T, method, path, body string, headers ...string)
 	return a
 }
 
-// noFollow sends a request, a POST as a form does, without going where the answer leads.
-func (b *bundle) noFollow(t *testing.T, method, path, form string, headers ...string) *http.Response {
+// noFollow asks for a page without going where it leads.
+func (b *bundle) noFollow(t *testing.T, path string) *http.Response {
+	t.Helper()
+	return b.submit(t, http.MethodGet, path, "")
+}
+
+// submit sends a request, a POST as a form does, without going where the answer leads.
+func (b *bundle) submit(t *testing.T, method, path, form string, headers ...string) *http.Response {
 	t.Helper()
 	client := &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
