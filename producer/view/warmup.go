@@ -20,7 +20,7 @@ type WarmUp struct {
 	// Miners counts all of its miners, Done those that a worker has done with.
 	Miners int `json:"miners"`
 	Done   int `json:"done"`
-	// Running says that it goes on; Why is why it has ended, "" when nobody said so: its
+	// Running says that it still runs; Why is why it has ended, "" when nobody said so: its
 	// producer is gone.
 	Running bool   `json:"running"`
 	Why     string `json:"why,omitempty"`
