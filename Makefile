@@ -10,6 +10,8 @@ PYTHON    ?= python3
 ARGS      ?=
 # TRACE=1 sends the round's traces to a collector on this machine.
 TRACE     ?=
+# WEB=1 serves the dashboard beside the round, and after it until Ctrl-C.
+WEB       ?=
 # What a target needs of the machine: tools/setup installs it, or says how.
 SETUP     := round
 # The commands, and what each is called.
@@ -42,8 +44,8 @@ help: ## list the targets
 	@$(call targets,To develop it,###)
 
 .PHONY: round
-round: build ## run one scoring round on this machine: make round [TRACE=1] [ARGS="--world git:DIR"]
-	@$(BIN)/producer run --local $(if $(filter-out 0,$(TRACE)),--trace) $(ARGS)
+round: build ## run one scoring round on this machine: make round [TRACE=1] [WEB=1] [ARGS="--world git:DIR"]
+	@$(BIN)/producer run --local $(if $(filter-out 0,$(TRACE)),--trace) $(if $(filter-out 0,$(WEB)),--web 127.0.0.1:8440) $(ARGS)
 
 .PHONY: build
 build: tools grammars ## build the commands and the grammars into bin/

@@ -3,9 +3,17 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -16,6 +24,7 @@ import (
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/listen"
+	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/secret"
 )
@@ -38,7 +47,7 @@ func apiFlags() []cli.Flag {
 			Name:      "api",
 			Category:  groupAPI,
 			Sources:   command.Env("api"),
-			Usage:     "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none; beyond this machine it needs TLS and a read token",
+			Usage:     "`ADDRESS` of the API and the dashboard, such as 127.0.0.1:8440; empty for none; beyond this machine it needs TLS and a read token",
 			Validator: command.Address,
 		},
 		&cli.StringSliceFlag{
@@ -149,6 +158,63 @@ func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, orders sessio
 	log.InfoContext(ctx, "serving the API", "address", site.server.Addr(), "orders", len(a.access.Orders) > 0, "tls", a.files.Given(),
 		"read_token", a.access.Read != "")
 	return site.Close, nil
+}
+
+// dashboardLink serves the dashboard beside a round, and says where.
+type dashboardLink struct {
+	out io.Writer
+	url string // "" where nothing is served
+}
+
+// start serves until the closer is called.
+func (d *dashboardLink) start(
+	ctx context.Context, o options, f *fleet.Fleet, orders session.Orders, log *slog.Logger,
+) (func() error, error) {
+	path, token, err := localToken(o.state)
+	if err != nil {
+		return nil, err
+	}
+	site, err := startSite(ctx, api{
+		flag:   "web",
+		addr:   o.web,
+		access: access.Config{Orders: []access.Token{{Name: nameless, Secret: token}}},
+	}, f, orders, log)
+	if err != nil {
+		return nil, err
+	}
+	d.url = site.url()
+	fmt.Fprintf(d.out, "dashboard: %s\nOrders there need the token in %s\n", d.url, path)
+	return site.Close, nil
+}
+
+// stay keeps the dashboard up after the round, until ctx ends.
+func (d *dashboardLink) stay(ctx context.Context, s *session.Session) error {
+	if d.url == "" {
+		return nil
+	}
+	fmt.Fprintf(d.out, "The dashboard stays up at %s until Ctrl-C\n", d.url)
+	return s.Stay(ctx)
+}
+
+// localToken reads the token for orders from a state directory, and makes it if there is
+// none.
+func localToken(dir string) (path, token string, err error) {
+	path = filepath.Join(dir, "api-token")
+	if err := local.MakeDir(dir); err != nil {
+		return path, "", command.Usage("--state: %w", err)
+	}
+	fresh := make([]byte, 32)
+	_, _ = rand.Read(fresh) // it never fails
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		_, err = fmt.Fprintln(file, hex.EncodeToString(fresh))
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return path, "", command.Usage("--state: %w", err)
+	}
+	token, err = readToken("state", path)
+	return path, token, err
 }
 
 // The length of a token, in characters. 16 random characters cannot be guessed over

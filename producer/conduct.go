@@ -55,8 +55,14 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(context.C
 			return err
 		}
 	}
+	web := &dashboardLink{out: screen}
 	display := func(cfg *session.Config) error {
 		cfg.Watch, cfg.Traced = page.NewDisplay(screen).Run, link.Begun
+		if o.web != "" {
+			cfg.StartAPI = func(ctx context.Context, f *fleet.Fleet, orders session.Orders) (func() error, error) {
+				return web.start(ctx, o, f, orders, log)
+			}
+		}
 		return nil
 	}
 	return o.inSession(ctx, c, log, display, func(s *session.Session) error {
@@ -68,6 +74,9 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(context.C
 		if err := showConducted(ctx, s, o, result); err != nil {
 			log.ErrorContext(ctx, "the round is concluded, but its result could not be printed: `producer show` prints it",
 				"round", result.Round, "error", err)
+			return err
+		}
+		if err := web.stay(ctx, s); err != nil {
 			return err
 		}
 		if !result.Complete {

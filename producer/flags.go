@@ -248,6 +248,18 @@ func verifyFlag() cli.Flag {
 	}
 }
 
+// webFlag is for a command that runs one round.
+func webFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name:     "web",
+		Category: groupOutput,
+		Sources:  command.Env("web"),
+		Usage: "serve the dashboard and the API on `ADDRESS` of this machine, such as 127.0.0.1:8440, while the round runs and then until Ctrl-C; " +
+			"orders need the token of the file api-token in --state, which is made if there is none",
+		Validator: command.Address,
+	}
+}
+
 // traceFlags are for commands that run one round.
 func traceFlags() []cli.Flag {
 	return []cli.Flag{

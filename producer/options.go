@@ -30,6 +30,7 @@ type options struct {
 	json    bool
 	mirror  string
 	files   session.InputFiles
+	web     string // the address of the dashboard; "" for none
 }
 
 // commonOptions reads the flags that run, replay and doctor have in common. A local

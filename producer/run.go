@@ -8,6 +8,7 @@ import (
 
 	"mirrorfleet/producer/session"
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/listen"
 )
 
 func runCommand() *cli.Command {
@@ -17,13 +18,15 @@ func runCommand() *cli.Command {
 		Description: "Exit code 0 only for a complete round, 1 for a round that failed or lacks something, 2 for wrong usage or input.\n\n" +
 			"Examples:\n" +
 			"  producer run --local\n" +
+			"  producer run --local --web 127.0.0.1:8440\n" +
 			"  producer run --local --world git:../chi,../cobra --workers 4\n" +
 			"  producer run --local --mirror https://mirror.gittensor.io \\\n" +
 			"      --miners miners.json --registry master_repositories.json\n" +
 			"  producer run --nats nats://nats:4222 --redis redis://redis:6379/0 \\\n" +
 			"      --miners miners.json --registry master_repositories.json",
 		Flags: slices.Concat(roundFlags(), localFlags(), otherFlags(), signingFlags(), command.Servers(), command.Streams(),
-			command.Mirror(), []cli.Flag{allIssuesFlag()}, command.Limit(), egressFlags(), command.Observability(), command.Listen(), traceFlags()),
+			command.Mirror(), []cli.Flag{allIssuesFlag()}, command.Limit(), egressFlags(), command.Observability(), command.Listen(), traceFlags(),
+			[]cli.Flag{webFlag()}),
 		Action: run,
 	}
 }
@@ -55,6 +58,10 @@ func readRunOptions(c *cli.Command) (options, error) {
 	}
 	if err := o.check(c); err != nil {
 		return o, err
+	}
+	if o.web = c.String("web"); o.web != "" && !listen.Loopback(o.web) {
+		return o, command.Usage("--web %s can be reached from other machines: want a loopback address such as 127.0.0.1:8440; "+
+			"producer serve --api serves others, with TLS", o.web)
 	}
 	switch {
 	case o.world != "" && (o.files.Miners != "" || o.files.Registry != ""):

@@ -63,10 +63,13 @@ func serve(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	// The API needs servers that the session opens in Serve, so it is given as a function.
-	o.StartAPI = func(ctx context.Context, f *fleet.Fleet, orders session.Orders) (func() error, error) {
-		return startAPI(ctx, c, f, orders, log)
+	serving := func(cfg *session.Config) error {
+		cfg.StartAPI = func(ctx context.Context, f *fleet.Fleet, orders session.Orders) (func() error, error) {
+			return startAPI(ctx, c, f, orders, log)
+		}
+		return nil
 	}
-	return o.inSession(ctx, c, log, nil, func(s *session.Session) error {
+	return o.inSession(ctx, c, log, serving, func(s *session.Session) error {
 		if c.Bool("once") {
 			return serveOnce(ctx, s, o.ServeConfig, log)
 		}

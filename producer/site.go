@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"mirrorfleet/producer/access"
+	"mirrorfleet/producer/dashboard"
 	"mirrorfleet/producer/session"
 	"mirrorfleet/producer/steering"
 	"mirrorfleet/producer/view"
@@ -32,6 +34,9 @@ type site struct {
 	server   *listen.Server // nil before it listens
 }
 
+// url is the address of the dashboard, without TLS.
+func (s *site) url() string { return "http://" + s.server.Addr() + "/" }
+
 // Close ends the streams at once, waits a short while for requests in work, then ends them and
 // what was ordered.
 func (s *site) Close() (err error) {
@@ -43,7 +48,7 @@ func (s *site) Close() (err error) {
 	return err
 }
 
-// startSite serves the API until Close. What is ordered there ends with ctx, too.
+// startSite serves the API and the dashboard until Close. What is ordered there ends with ctx, too.
 func startSite(ctx context.Context, a api, f *fleet.Fleet, orders session.Orders, log *slog.Logger) (*site, error) {
 	guard, err := access.New(a.access)
 	if err != nil {
@@ -86,10 +91,22 @@ func (s *site) listen(ctx context.Context, a api, f *fleet.Fleet, guard *access.
 	if err != nil {
 		return err
 	}
+	pages, err := dashboard.New(dashboard.Config{
+		Bus:     f.Bus,
+		Guard:   guard,
+		Buckets: f.Buckets,
+		Log:     log,
+	})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/api/", answers)
+	mux.Handle("/", pages)
 	s.server, err = listen.Start(ctx, listen.Config{
-		Name:    "the API",
+		Name:    "the API and the dashboard",
 		Addr:    a.addr,
-		Handler: answers,
+		Handler: mux,
 		// A viewer keeps its connection, and takes none from the others.
 		Connections: view.MaxViewers + others,
 		WriteTime:   answers.WriteTime(),

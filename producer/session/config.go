@@ -51,6 +51,10 @@ type Config struct {
 	Watch func(ctx context.Context, w *view.Watch)
 	// Traced is called with the trace id of such a round. Default: nothing is called.
 	Traced func(trace string)
+	// StartAPI serves over HTTP until closer is called, for rounds that are run or served. Orders
+	// that come there are carried out with what it is given, which ends when its context
+	// does. Default: nothing is served.
+	StartAPI func(ctx context.Context, f *fleet.Fleet, orders Orders) (closer func() error, err error)
 	// Observability serves this process's metrics and health; required.
 	Observability *fleet.Observability
 	// Log is required.

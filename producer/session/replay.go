@@ -129,6 +129,7 @@ func (s *Session) Replay(ctx context.Context, r Replay) (result outcome.Result, 
 	s.planned = r.Round
 	s.stored = true
 	s.replays = true
+	s.onClose(s.closeMirrors)
 	result, err = s.serve(ctx, m, func(ctx context.Context, runner *round.Runner) (result outcome.Result, err error) {
 		result, did, err = runner.Replay(ctx, r.Round, r.selection)
 		return result, err

@@ -27,6 +27,7 @@ type served struct {
 	share   float64       // of a warm-up
 	source  *miners.Source
 	config  round.Config
+	mirror  string        // the only one that a local fleet has workers for; "" if it serves rounds of its own mirror alone
 	alone   chan struct{} // a local fleet serves one round at a time: the round in work fills it
 	recent  *recent
 }
@@ -261,6 +262,10 @@ func (v *served) replay(ctx context.Context, name string, s outcome.Selection) (
 	m, err := v.config.Bus.Rounds.Manifest(ctx, name)
 	if err != nil {
 		return result, did, err
+	}
+	if v.mirror != "" && m.Mirror != v.mirror {
+		return result, did, fmt.Errorf("round %s is of the mirror %s, and the workers of this process are for %s: producer replay %s --local runs it",
+			name, m.Mirror, v.mirror, name)
 	}
 	err = v.run(ctx, m, nil, func(r *round.Runner) (err error) {
 		result, did, err = r.Replay(ctx, name, s)

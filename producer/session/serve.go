@@ -15,7 +15,6 @@ import (
 	"mirrorfleet/producer/schedule"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
-	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
@@ -37,9 +36,6 @@ type ServeConfig struct {
 	MetagraphMaxAge   time.Duration
 	// GitHub is the base URL of its API.
 	GitHub string
-	// StartAPI serves the API until closer is called. The API carries out orders with what
-	// it is given, which ends when its context does.
-	StartAPI func(ctx context.Context, f *fleet.Fleet, orders Orders) (closer func() error, err error)
 }
 
 // Orders are what the API can order of this process.
@@ -62,8 +58,7 @@ func (s *Session) Serve(ctx context.Context, cfg ServeConfig) error {
 	return usageOfEgress(s.attended(ctx, func(ctx context.Context) error { return served.lead(ctx, keeper) }))
 }
 
-// startServing opens the servers and starts the API. The order of closers matters: the API
-// closes before the mirrors' clients that its replays use.
+// startServing opens the servers and starts the API.
 func (s *Session) startServing(ctx context.Context, cfg ServeConfig) (*served, *schedule.Keeper, error) {
 	if err := s.open(ctx); err != nil {
 		return nil, nil, err
@@ -78,17 +73,29 @@ func (s *Session) startServing(ctx context.Context, cfg ServeConfig) (*served, *
 		WarmUp:   cfg.WarmUp,
 		Log:      s.cfg.Log,
 	})
-	s.onClose(s.closeMirrors)
-	stop, err := cfg.StartAPI(ctx, s.fleet, Orders{Replay: served.replay, Cancel: served.cancel})
-	if err != nil {
+	if err := s.openToOrders(ctx, served); err != nil {
 		return nil, nil, err
 	}
-	s.onClose(stop)
 	s.cfg.Observability.Set("inputs", func(context.Context) error { return keeper.Trouble() })
 	unobserve := telemetry.ObservePostponed(postponingInputs, func() string { return postponedBy(keeper.Trouble()) })
 	s.onClose(func() error { unobserve(); return nil })
 	s.observeSchedule(keeper)
 	return served, keeper, nil
+}
+
+// openToOrders starts the API, if there is one. The order of closers matters: the API closes
+// before the mirrors' clients that its replays use.
+func (s *Session) openToOrders(ctx context.Context, served *served) error {
+	s.onClose(s.closeMirrors)
+	if s.cfg.StartAPI == nil {
+		return nil
+	}
+	stop, err := s.cfg.StartAPI(ctx, s.fleet, Orders{Replay: served.replay, Cancel: served.cancel})
+	if err != nil {
+		return err
+	}
+	s.onClose(stop)
+	return nil
 }
 
 // attended does the work until it ends, or until what a local session has started is lost.

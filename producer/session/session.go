@@ -70,7 +70,13 @@ func (s *Session) Run(ctx context.Context) (outcome.Result, error) {
 	if err != nil {
 		return outcome.Result{}, usageOfEgress(err)
 	}
+	byHand := s.byHand(manifest.Mirror)
+	byHand.alone <- struct{}{} // what is ordered meanwhile waits for the round
+	if err := s.openToOrders(ctx, byHand); err != nil {
+		return outcome.Result{}, err
+	}
 	result, err := s.serve(ctx, manifest, func(ctx context.Context, runner *round.Runner) (outcome.Result, error) {
+		defer func() { <-byHand.alone }()
 		s.planned = manifest.Round
 		if s.cfg.Resume != "" {
 			return runner.Resume(ctx, manifest.Round)
@@ -78,6 +84,30 @@ func (s *Session) Run(ctx context.Context) (outcome.Result, error) {
 		return runner.Start(ctx, manifest)
 	})
 	return result, usageOfEgress(err)
+}
+
+// byHand is what carries out orders beside and after a round that is run by hand. Local workers
+// were started for that round's mirror.
+func (s *Session) byHand(mirror string) *served {
+	v := &served{
+		session: s,
+		alone:   make(chan struct{}, 1),
+		config:  s.roundConfig(),
+	}
+	if s.cfg.Local {
+		v.mirror = mirror
+	}
+	return v
+}
+
+// Stay keeps a session that has run a round open to orders until ctx ends, or until what a
+// local session has started is lost.
+func (s *Session) Stay(ctx context.Context) error {
+	if s.workers == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return s.watchLocal(ctx)
 }
 
 // Leftover says how the round that was run or replayed stands after a signal has ended
@@ -122,7 +152,6 @@ func (s *Session) serve(
 			return outcome.Result{}, err
 		}
 	}
-	s.onClose(s.closeMirrors)
 	s.observePaused()
 	return s.follow(ctx, manifest, work)
 }
