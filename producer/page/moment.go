@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
@@ -32,39 +31,22 @@ func (m moment) sections() []section {
 		list = append(list, section{"miners", counts(view.ProgressOf(m.Progress))})
 	}
 	list = append(list, section{"mirror", m.mirror()})
-	for _, note := range m.notes() {
+	for _, note := range m.Notes() {
 		list = append(list, section{"note", []string{note}})
 	}
 	return list
 }
 
-// times are the elapsed time and the time that is left. While the time left cannot be
-// known, because NATS is silent or no job has read its lists, it says so and shows no
-// guess.
+// times are the elapsed time and the time that is left.
 func (m moment) times() []string {
-	times := []string{"elapsed " + clock(m.Now.Sub(m.Started))}
-	switch p := m.Progress; {
-	case m.Sight.StandsBy != "":
-		return times
-	case p.Planned == 0:
-		return append(times, "beginning")
-	case p.Outstanding() == 0:
-		return append(times, "every job has ended: concluding")
-	case !m.Silent.IsZero():
-		return append(times, "time left unknown")
+	times := []string{"elapsed " + view.Clock(m.Now.Sub(m.Started))}
+	switch left := m.Remaining(); {
+	case left.Known:
+		return append(times, strings.TrimSpace("about "+view.Clock(left.Time)+" left "+left.Why))
+	case left.Why != "":
+		return append(times, left.Why)
 	}
-	left, known := m.Left()
-	switch {
-	case !known:
-		return append(times, "time left not known yet")
-	case m.Redis != nil:
-		return append(times, "about "+clock(left)+" left once Redis grants permits")
-	case m.Sight.Paused != nil:
-		return append(times, "about "+clock(left)+" left once it is resumed")
-	case m.Sight.Workers.None:
-		return append(times, "about "+clock(left)+" left once a worker takes its jobs")
-	}
-	return append(times, "about "+clock(max(left, time.Second))+" left")
+	return times
 }
 
 // counts say how many jobs are in each phase.
@@ -90,56 +72,9 @@ func (m moment) mirror() []string {
 	return []string{requests, fmt.Sprintf("%.0f %% of the limit in the last minute", 100*m.Meter.Share())}
 }
 
-// notes say why the round stands still, or is slower than it could be. The state of jobs
-// is left out while NATS is silent, because it is from before.
-func (m moment) notes() (notes []string) {
-	note := func(when bool, format string, args ...any) {
-		if when {
-			notes = append(notes, fmt.Sprintf(format, args...))
-		}
-	}
-	p, workers := m.Progress, m.Sight.Workers
-	note(m.Sight.StandsBy != "", "standing by: producer %s runs the round, and this one takes over if that one dies", m.Sight.StandsBy)
-	if m.NATS != nil {
-		notes = append(notes, short(m.NATS.Error()),
-			"NATS has confirmed nothing for "+clock(m.Now.Sub(m.Silent))+": the display shows the state before that")
-	}
-	if stop := m.Sight.Paused; stop != nil {
-		notes = append(notes, m.paused(*stop))
-	}
-	open := m.Sight.StandsBy == "" && m.Silent.IsZero()
-	note(open && workers.None, "no worker takes the round's jobs: %s",
-		cmp.Or(short(workers.Why), "none has shown itself for "+clock(m.Now.Sub(workers.Since))))
-	note(m.Bucket.CoolDown > 0, "the egress cools down for another %s: the mirror asked for a pause", clock(m.Bucket.CoolDown))
-	note(m.Bucket.Hold > 0, "the egress is held by hand for another %s (producer limit --release ends it)", clock(m.Bucket.Hold))
-	note(open && p.Stalled > 0, "the mirror does not answer (%s): %d of %d running jobs wait, and it is asked again %s",
-		short(p.Stall), p.Stalled, p.Running, soon(p.Asked.Sub(m.Now)))
-	note(open && p.Retrying > 0, "the next retry is due %s; it failed with: %s", soon(p.NextRetry.Sub(m.Now)), short(p.Trouble))
-	return notes
-}
-
-// paused says that no job is handed out, for how long, by whom and why. The pause of another
-// round holds this one back, too.
-func (m moment) paused(stop job.RoundStop) string {
-	what := "the round is paused"
-	if stop.Round != m.Round {
-		what = "round " + stop.Round + " is paused, and shares the queue"
-	}
-	return fmt.Sprintf("%s for %s, %s: no job is handed out until producer resume --round",
-		what, clock(m.Now.Sub(stop.At)), short(stop.Text()))
-}
-
 // short cuts a text of others to 240 characters. The log and `producer failed` have all of
 // it.
 func short(text string) string { return bounded.Line(text, 240) }
-
-// soon says when something comes; "now" below a second.
-func soon(d time.Duration) string {
-	if d < time.Second {
-		return "now"
-	}
-	return "in " + clock(d)
-}
 
 // line is the whole moment in one line, for an output that cannot be redrawn.
 func (m moment) line() string {
@@ -279,14 +214,4 @@ func bar(p round.Progress, width int) string {
 	ended := (p.Done + p.Failed) * width / p.Planned
 	running := min((p.Running*width+p.Planned-1)/p.Planned, width-ended)
 	return strings.Repeat("█", ended) + strings.Repeat("▒", running) + strings.Repeat("░", width-ended-running) + "  "
-}
-
-// clock prints a duration as minutes and seconds, and hours if there are any; a negative
-// one as 00:00.
-func clock(d time.Duration) string {
-	seconds := int(max(d, 0).Round(time.Second).Seconds())
-	if hours := seconds / 3600; hours > 0 {
-		return fmt.Sprintf("%d:%02d:%02d", hours, seconds/60%60, seconds%60)
-	}
-	return fmt.Sprintf("%02d:%02d", seconds/60, seconds%60)
 }

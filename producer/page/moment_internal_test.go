@@ -207,7 +207,7 @@ func TestClock(t *testing.T) {
 		-time.Second: "00:00", 0: "00:00", 59*time.Second + 600*time.Millisecond: "01:00", 59 * time.Minute: "59:00",
 		time.Hour: "1:00:00", 26*time.Hour + 3*time.Second: "26:00:03",
 	} {
-		if got := clock(d); got != want {
+		if got := view.Clock(d); got != want {
 			t.Errorf("%s: %s, want %s", d, got, want)
 		}
 	}

@@ -77,7 +77,7 @@ func scheduled(out *page, s view.Schedule, now time.Time) {
 	case s.Running != "":
 		line(terminal.Plain, "round %s runs", s.Running)
 	case s.NextTurn != nil:
-		line(terminal.Plain, "the next turn is due at %s, %s", s.NextTurn.UTC().Format(view.InstantLayout), soon(s.NextTurn.Sub(now)))
+		line(terminal.Plain, "the next turn is due at %s, %s", s.NextTurn.UTC().Format(view.InstantLayout), view.Soon(s.NextTurn.Sub(now)))
 	}
 	if s.PausedRound != nil {
 		out.painted(terminal.Warn, func() {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 )
@@ -55,6 +56,10 @@ type MinerNow struct {
 	Worker   string `json:"worker,omitempty"`
 	// Doing is what the job does or waits for; "" for unknown.
 	Doing string `json:"doing,omitempty"`
+	// Waits and Step are what Doing is made of, for a page that links them: what the job
+	// waits for (package doing, or WaitsWorker), "" for nothing or unknown, and the step.
+	Waits string `json:"-"`
+	Step  string `json:"-"`
 	// Failure is how the last attempt failed; "" for no failure.
 	Failure  string `json:"failure,omitempty"`
 	Degraded bool   `json:"degraded,omitempty"`
@@ -95,26 +100,34 @@ func minerNow(r *job.Record, retry time.Time, sign *jobstream.Present, now time.
 	case r.Phase == job.Planned && r.Refused != "":
 		m.Doing = "handed back: " + r.Refused
 	case r.Phase == job.Running:
-		m.Doing = running(r, sign, now)
+		m.running(r, sign, now)
 	}
 	return m
 }
 
+// WaitsWorker says that a job waits for a worker that gives no sign of life.
+const WaitsWorker = "worker"
+
 // running says what a running job does, by the sign of its worker.
-func running(r *job.Record, sign *jobstream.Present, now time.Time) string {
+func (m *MinerNow) running(r *job.Record, sign *jobstream.Present, now time.Time) {
 	if sign == nil {
 		if r.Claim.Stall != nil {
-			return "breaker: " + r.Claim.Stall.Why
+			m.Waits = doing.Breaker
+			m.Doing = "breaker: " + r.Claim.Stall.Why
 		}
-		return ""
+		return
 	}
 	if _, silent := sign.Silence(sign.Stored, now); silent {
-		return "its worker is silent since " + sign.Stored.UTC().Format("15:04:05")
+		m.Waits = WaitsWorker
+		m.Doing = "its worker is silent since " + sign.Stored.UTC().Format("15:04:05")
+		return
 	}
 	for _, j := range sign.Jobs {
 		if j.Round == r.Round && j.UID == r.UID && !j.WarmUp {
-			return Doing(j.Doing, sign.Stored)
+			m.Waits = j.Doing.Waits
+			m.Step = j.Doing.What
+			m.Doing = Doing(j.Doing, sign.Stored)
+			return
 		}
 	}
-	return ""
 }

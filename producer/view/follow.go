@@ -33,8 +33,7 @@ type Follow struct {
 	// Watch is for the display of the round.
 	Watch *Watch
 
-	toldAt  uint64 // the sequence up to which the records are told
-	records map[int]jobstream.Changed
+	toldAt  uint64            // the sequence up to which the records are told
 	retries map[int]time.Time // when a queued job is due again
 	roll    jobstream.Roll
 	paused  *job.RoundStop // the pause of a round; nil for none
@@ -42,9 +41,10 @@ type Follow struct {
 	counted RoundProgress
 
 	mu      sync.Mutex // guards bus, roll and what follows against displays, which read them
-	at      uint64     // the sequence up to which the records are known
-	granted int64      // by the last signs
-	since   time.Time  // when they said so
+	records map[int]jobstream.Changed
+	at      uint64    // the sequence up to which the records are known
+	granted int64     // by the last signs
+	since   time.Time // when they said so
 	shown   int64
 
 	alive    time.Time // when a worker showed itself last
@@ -178,8 +178,8 @@ func (f *Follow) readRecords(ctx context.Context, now time.Time) error {
 // take takes records that have changed, up to a sequence.
 func (f *Follow) take(changed []jobstream.Changed, at uint64, now time.Time) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.at = at
-	f.mu.Unlock()
 	if at < f.toldAt { // the stream was set back, and all of it is read again
 		f.toldAt = 0
 	}
