@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/producer/access"
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/steering"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/ratelimit"
@@ -28,6 +29,8 @@ type Config struct {
 	Bus *jobstream.Bus
 	// Guard says who may read and who may order. Required.
 	Guard *access.Guard
+	// Hub follows rounds for those who look at them. Default: one of the dashboard's own.
+	Hub *view.Hub
 	// Buckets reads the buckets of all egresses. Required.
 	Buckets func(context.Context) ([]ratelimit.State, error)
 	// Jaeger is the base URL of Jaeger's pages, which traces are linked to; "" shows their ids
@@ -63,6 +66,8 @@ type Dashboard struct {
 	assets    assets
 	outcomes  *outcomes
 	health    health
+	shows     *shows
+	hub       *view.Hub     // the dashboard's own; nil for none
 	slots     chan struct{} // each page in work fills one
 	// concluding is the slot of the pages that conclude a round again, from all of its
 	// evaluations: one at a time, and none of the others waits for them.
@@ -88,6 +93,11 @@ func New(cfg Config) (*Dashboard, error) {
 		pasts:      newPasts(),
 		health:     health{making: make(chan struct{}, 1)},
 	}
+	d.shows = newShows(d)
+	if cfg.Hub == nil {
+		d.hub = view.NewHub(context.Background(), cfg.Bus, d.cfg.Log)
+		d.cfg.Hub = d.hub
+	}
 	var err error
 	if d.templates, err = readTemplates(d.assets); err != nil {
 		return nil, err
@@ -111,8 +121,19 @@ func New(cfg Config) (*Dashboard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}
-	d.handler = d.cfg.Guard.Protect(secured(compress(mux)), d.refuse)
+	all := http.NewServeMux()
+	all.Handle("/", compress(mux))
+	all.HandleFunc("GET /live/rounds/{id}", d.live)
+	d.handler = d.cfg.Guard.Protect(secured(all), d.refuse)
 	return d, nil
+}
+
+// Close ends the updates of all browsers, and waits for them. It may be called again.
+func (d *Dashboard) Close() {
+	d.shows.close()
+	if d.hub != nil {
+		d.hub.Close()
+	}
 }
 
 // ServeHTTP answers a request.
@@ -124,6 +145,8 @@ type maker func(*http.Request) (page, error)
 // pages are the dashboard's addresses. They are stable: people keep them and pass them on.
 func (d *Dashboard) pages() map[string]maker {
 	return map[string]maker{
+		"GET /rounds/{id}":              d.round,
+		"GET /rounds/{id}/compare":      d.compare,
 		"GET /{$}":                      d.rounds,
 		"GET " + signInPath:             d.signIn,
 		"GET /limit":                    d.limit,

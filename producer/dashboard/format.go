@@ -29,6 +29,7 @@ func functions(files assets) template.FuncMap {
 		"clock":      clock,
 		"ago":        ago,
 		"until":      until,
+		"since":      since,
 		"join":       strings.Join,
 		"navigation": navigation,
 		"dict":       dict,
@@ -134,6 +135,11 @@ func until(at, now time.Time) template.HTML {
 		return element(at, "until", "now")
 	}
 	return element(at, "until", "in "+took(at.Sub(now).Seconds()))
+}
+
+// since is how long something lasts that has not ended. The script keeps it up to date.
+func since(at, now time.Time) template.HTML {
+	return element(at, "since", took(now.Sub(at).Seconds()))
 }
 
 func element(at time.Time, kind, text string) template.HTML {

@@ -30,6 +30,8 @@ type page struct {
 	JSON string
 	// Live is the address of the page's updates; "" for a page that does not change.
 	Live string
+	// Version names what the page shows of what is live, so that updates go on from there.
+	Version string
 	// Redirect leads elsewhere instead of showing anything; "" for a page.
 	Redirect string
 	Body     any

@@ -150,7 +150,7 @@ var arrows = []arrow{
 	{
 		"producer/view", "what is shown of rounds is read from the streams, of the limit from its bucket; what is left of one is estimated. It knows no page",
 		[]string{
-			"producer/audit", "producer/estimate", "producer/outcome", "producer/round", "shared/broadcast", "shared/doing", "shared/job", "shared/jobstream", "shared/plural",
+			"producer/audit", "producer/estimate", "producer/outcome", "producer/round", "shared/bounded", "shared/broadcast", "shared/doing", "shared/job", "shared/jobstream", "shared/plural",
 			"shared/ratelimit", "shared/scoring",
 		},
 	},
@@ -170,7 +170,7 @@ var arrows = []arrow{
 		"producer/dashboard", "the pages show what the API answers, give the same orders, and say what is wrong in the API's words",
 		[]string{
 			"producer/access", "producer/audit", "producer/doctor", "producer/estimate", "producer/outcome", "producer/round", "producer/steering", "producer/view",
-			"producer/web", "shared/bounded", "shared/job", "shared/jobstream", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/telemetry",
+			"producer/web", "shared/bounded", "shared/broadcast", "shared/doing", "shared/job", "shared/jobstream", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/telemetry",
 		},
 	},
 	{

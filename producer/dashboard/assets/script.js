@@ -107,12 +107,15 @@
         next.innerHTML = html;
         if (old && next.content.firstElementChild) morph(old, next.content.firstElementChild);
       }
+      const titled = document.querySelector("[data-title]");
+      if (titled) document.title = `${titled.dataset.title} · mirrorfleet`;
       tell();
     });
     source.addEventListener("end", () => {
       ended = true;
       close();
-      location.reload();
+      // Never more often than every five seconds, whatever the page says then.
+      setTimeout(() => location.reload(), Math.max(0, 5000 - performance.now()));
     });
   };
   control.hidden = false;
