@@ -40,6 +40,7 @@ type shows struct {
 	quit context.CancelFunc
 	wait sync.WaitGroup
 
+	lingers time.Duration
 	mu      sync.Mutex
 	byRound map[string]*show
 	streams int
@@ -51,6 +52,7 @@ func newShows(d *Dashboard) *shows {
 		d:       d,
 		ctx:     ctx,
 		quit:    quit,
+		lingers: lingers,
 		byRound: map[string]*show{},
 	}
 }
@@ -162,7 +164,7 @@ func (s *show) leave() {
 func (s *show) deserted(now time.Time) bool {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
-	if s.lookers > 0 || now.Sub(s.left) < lingers {
+	if s.lookers > 0 || now.Sub(s.left) < s.all.lingers {
 		return false
 	}
 	s.shutLocked()

@@ -67,7 +67,7 @@ type bundle struct {
 }
 
 // servers opens NATS and Redis, without a dashboard.
-func servers(t *testing.T) *bundle {
+func servers(t testing.TB) *bundle {
 	t.Helper()
 	quiet := jobstreamtest.Quiet()
 	started := jobstreamtest.Start(t)
@@ -89,14 +89,14 @@ func servers(t *testing.T) *bundle {
 }
 
 // setup serves the dashboard over all that, with ann's token and the clock of the tests.
-func setup(t *testing.T, changes ...func(*dashboard.Config)) *bundle {
+func setup(t testing.TB, changes ...func(*dashboard.Config)) *bundle {
 	t.Helper()
 	b := servers(t)
 	b.serve(t, changes...)
 	return b
 }
 
-func (b *bundle) serve(t *testing.T, changes ...func(*dashboard.Config)) {
+func (b *bundle) serve(t testing.TB, changes ...func(*dashboard.Config)) {
 	t.Helper()
 	cfg := dashboard.Config{
 		Bus:   b.bus,
@@ -137,12 +137,12 @@ func (b *bundle) operator(t *testing.T) *steering.Operator {
 }
 
 // guardOf takes ann's orders; read is the token for reading, "" lets anybody read.
-func guardOf(t *testing.T, read string) *access.Guard {
+func guardOf(t testing.TB, read string) *access.Guard {
 	t.Helper()
 	return must.Get(access.New(access.Config{Orders: []access.Token{{Name: "ann", Secret: token}}, Read: read}))(t)
 }
 
-func (b *bundle) runner(t *testing.T) *round.Runner {
+func (b *bundle) runner(t testing.TB) *round.Runner {
 	t.Helper()
 	return must.Get(round.New(round.Config{
 		Bus:       b.bus,
@@ -154,7 +154,7 @@ func (b *bundle) runner(t *testing.T) *round.Runner {
 }
 
 // work runs a worker whose evaluations have one merged pull request each.
-func (b *bundle) work(t *testing.T) {
+func (b *bundle) work(t testing.TB) {
 	t.Helper()
 	worker := must.Get(lease.New(lease.Config{
 		Worker: "w1", Bus: b.bus, Slots: 4, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Delays: []time.Duration{time.Millisecond},
@@ -205,14 +205,20 @@ func evaluated(j job.Job) job.Evaluation {
 
 // plan is a round of two miners with jobs, one that a rule fails, the recycle uid and the
 // treasury.
-func (b *bundle) plan(t *testing.T, planned time.Time) job.Manifest {
+func (b *bundle) plan(t testing.TB, planned time.Time) job.Manifest {
+	t.Helper()
+	return b.planOf(t, planned, `[{"uid": 0, "hotkey": "h0", "github_id": "100"},
+			{"uid": 1, "hotkey": "h1", "github_id": "101"}, {"uid": 2, "hotkey": "h2", "github_id": "102"},
+			{"uid": 3, "hotkey": "h3", "github_id": "103", "token": "none"},
+			{"uid": 111, "hotkey": "h111", "github_id": "211", "token": "none"}]`)
+}
+
+// planOf is a round of other miners.
+func (b *bundle) planOf(t testing.TB, planned time.Time, miners string) job.Manifest {
 	t.Helper()
 	languages, weights := tokens.DefaultWeights()
 	return must.Get(round.Plan(round.NewID(planned, [3]byte{1, 2, 3}), round.Inputs{
-		Miners: round.File{Name: "miners.json", Data: []byte(`[{"uid": 0, "hotkey": "h0", "github_id": "100"},
-			{"uid": 1, "hotkey": "h1", "github_id": "101"}, {"uid": 2, "hotkey": "h2", "github_id": "102"},
-			{"uid": 3, "hotkey": "h3", "github_id": "103", "token": "none"},
-			{"uid": 111, "hotkey": "h111", "github_id": "211", "token": "none"}]`)},
+		Miners: round.File{Name: "miners.json", Data: []byte(miners)},
 		Registry: round.File{Name: "registry.json", Data: []byte(`{"A/B": {"emission_share": 0.8, "maintainer_cut": 0.25,
 			"issue_discovery_share": 0, "eligibility": {"min_valid_merged_prs": 1}}}`)},
 		Languages: round.File{Name: "languages", Data: languages}, Tokens: round.File{Name: "tokens", Data: weights},

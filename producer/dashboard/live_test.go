@@ -1,0 +1,333 @@
+package dashboard_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mirrorfleet/producer/dashboard"
+	"mirrorfleet/shared/doing"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/scoring/input"
+)
+
+// live is a round that a producer runs, of which a test changes the records, and a dashboard
+// that shows it.
+type live struct {
+	t   testing.TB
+	bus *jobstream.Bus
+	d   *dashboard.Dashboard
+	url string
+}
+
+const liveRound = "20260601t000000z-0a0b0c"
+
+// hostileWorker is the name of the worker that has all jobs.
+const hostileWorker = "w1<script>alert(1)</script>"
+
+func running(t testing.TB, miners int, changes ...func(*dashboard.Config)) *live {
+	t.Helper()
+	l := &live{t: t}
+	l.bus, _ = jobstreamtest.Open(t, jobstreamtest.Start(t).NATSURL(), jobstream.Config{})
+	raw := json.RawMessage(`{}`)
+	m := job.Manifest{Round: liveRound, Registry: raw, Languages: raw, Tokens: raw, PlannedAt: time.Now(), Mirror: "http://" + hostile}
+	for uid := 1; uid <= miners; uid++ {
+		m.Miners = append(m.Miners, input.Miner{UID: uid, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(100 + uid)})
+		must.Get(l.bus.Records.Plan(t.Context(), job.Plan(liveRound, uid, "")))(t)
+	}
+	must.Do(t, l.bus.Rounds.CreateManifest(t.Context(), m))
+	must.Get(l.bus.Holders.Set(t.Context(), liveRound, job.Holder{Name: "p1", For: time.Hour}, 0))(t)
+	cfg := dashboard.Config{
+		Bus:   l.bus,
+		Guard: guardOf(t, ""),
+		Buckets: func(context.Context) ([]ratelimit.State, error) {
+			return nil, errors.New("redis is away at secret-host")
+		},
+		Log: jobstreamtest.Quiet(),
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	l.d = must.Get(dashboard.New(cfg))(t)
+	server := httptest.NewServer(l.d)
+	l.url = server.URL
+	t.Cleanup(func() { l.d.Close(); server.Close() })
+	return l
+}
+
+// step takes a miner's job one step further, as a worker would. Every third miner fails.
+func (l *live) step(uid int) {
+	l.t.Helper()
+	ctx := context.WithoutCancel(l.t.Context())
+	record, revision, err := l.bus.Records.Load(ctx, liveRound, uid)
+	must.Do(l.t, err)
+	switch claim := fmt.Sprint("c", record.Deliveries); {
+	case record.Phase == job.Planned:
+		claim = fmt.Sprint("c", record.Deliveries+1)
+		record = must.Get(record.Claimed(job.Claim{ID: claim, Worker: hostileWorker, Sequence: 1, Delivery: 1, Since: time.Now()}))(l.t)
+	case record.Phase == job.Running && uid%3 == 0:
+		failure := job.Failure{Class: job.Permanent, Error: "status 404 " + hostile, At: time.Now()}
+		record = must.Get(record.Buried(claim, 1, "", failure))(l.t)
+	case record.Phase == job.Running:
+		record = must.Get(record.Committed(claim, 1, job.EvaluationKey(liveRound, uid, claim), false, time.Now()))(l.t)
+	default:
+		return
+	}
+	must.Get(l.bus.Records.Update(ctx, record, revision))(l.t)
+}
+
+// shows lets a worker process say what it does.
+func (l *live) shows(what doing.State, uids ...int) {
+	l.t.Helper()
+	w := job.Worker{Version: job.Version, Name: hostileWorker, Build: "v1", Host: "h", Egress: "e", Slots: 4, Started: time.Now(), At: time.Now()}
+	for _, uid := range uids {
+		w.Jobs = append(w.Jobs, job.WorkerJob{Round: liveRound, UID: uid, Since: time.Now(), Doing: what})
+	}
+	must.Do(l.t, l.bus.Presence.Show(l.t.Context(), "p-1", w))
+}
+
+// ends lets the producer leave the round, which ends it for whoever follows it.
+func (l *live) ends() {
+	l.t.Helper()
+	_, revision, err := l.bus.Holders.Load(l.t.Context(), liveRound)
+	must.Do(l.t, err)
+	must.Get(l.bus.Holders.Set(l.t.Context(), liveRound, job.Holder{Name: "p1", For: time.Hour, Released: true}, revision))(l.t)
+}
+
+// page is the round's page, and the version that it shows.
+func (l *live) page() (body, version string) {
+	l.t.Helper()
+	b := &bundle{url: l.url}
+	a := b.get(l.t.(*testing.T), "/rounds/"+liveRound)
+	has(l.t.(*testing.T), a, http.StatusOK, `data-live="/live/rounds/`+liveRound+`"`, "data-pause", `role="status"`)
+	found := regexp.MustCompile(`data-version="([^"]+)"`).FindStringSubmatch(a.Body)
+	if found == nil {
+		l.t.Fatalf("no version in %s", a.Body)
+	}
+	return a.Body, found[1]
+}
+
+// stream is a browser that gets updates.
+type stream struct {
+	t      testing.TB
+	lines  *bufio.Scanner
+	closes func()
+}
+
+func (l *live) stream(after string) *stream {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(l.t.Context()), time.Minute, errors.New("nothing came"))
+	r := must.Get(http.NewRequestWithContext(ctx, http.MethodGet, l.url+"/live/rounds/"+liveRound+"?after="+after, http.NoBody))(l.t)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil || answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "text/event-stream" {
+		l.t.Fatalf("the stream: %+v, %v", answer, err)
+	}
+	s := &stream{t: l.t, lines: bufio.NewScanner(answer.Body), closes: func() { cancel(); _ = answer.Body.Close() }}
+	s.lines.Buffer(nil, 8<<20)
+	l.t.Cleanup(s.closes)
+	return s
+}
+
+// event is one event of a stream.
+type event struct {
+	name, id string
+	regions  map[string]string
+}
+
+// next is the next event; io.EOF after the last.
+func (s *stream) next() (e event, err error) {
+	s.t.Helper()
+	for s.lines.Scan() {
+		field, value, _ := strings.Cut(s.lines.Text(), ": ")
+		switch field {
+		case "id":
+			e.id = value
+		case "event":
+			e.name = value
+		case "data":
+			must.Do(s.t, json.Unmarshal([]byte(value), &e.regions))
+		case "":
+			if e.name != "" {
+				return e, nil
+			}
+		}
+	}
+	return e, io.EOF
+}
+
+// until takes events until one has a text in a region.
+func (s *stream) until(region, text string) (last event) {
+	s.t.Helper()
+	for {
+		e, err := s.next()
+		if err != nil {
+			s.t.Fatalf("the stream ended without %q in %s: %v", text, region, err)
+		}
+		if strings.Contains(e.regions[region], text) {
+			return e
+		}
+	}
+}
+
+// A round that runs is shown with what its jobs wait for, and its updates have what has
+// changed since the page. Texts of workers and mirrors are hostile.
+func TestARoundIsShownWhileItRuns(t *testing.T) {
+	t.Parallel()
+	l := running(t, 6)
+	l.step(1)
+	l.step(2)
+	l.step(3)
+	l.step(3) // it fails
+	l.shows(doing.State{What: "files of a/b#7", Waits: doing.Permit, Place: 2}, 1)
+	body, version := l.page()
+	for _, text := range []string{
+		"<title>1/6 · Round " + liveRound, `href="/limit"`, "permit, 2nd in line", "3 jobs in the queue", "status 404", "0 done, 1 failed of 6",
+		"Timeline", "Redis does not answer", "The same as a table: 3 attempts", `href="/rounds/` + liveRound + `/cancel"`,
+	} {
+		if !strings.Contains(body, text) {
+			t.Errorf("no %q in %.20000s", text, body)
+		}
+	}
+	if strings.Contains(body, "secret-host") {
+		t.Error("the page shows what Redis' error says")
+	}
+	s := l.stream(version)
+	l.step(1)
+	e := s.until("region-progress", "1 done, 1 failed of 6")
+	if !strings.Contains(e.regions["region-head"], `data-title="2/6 · Round`) {
+		t.Errorf("the tab's title does not move on: %s", e.regions["region-head"])
+	}
+	if _, there := e.regions["region-failures"]; there {
+		t.Error("the failures are sent though they have not changed")
+	}
+	for id, html := range e.regions {
+		checkHostile(t, id, html)
+		if !strings.HasPrefix(html, `<div id="`+id+`"`) {
+			t.Errorf("region %s is %.40s", id, html)
+		}
+	}
+	l.shows(doing.State{What: "files of a/b#7"}, 2)
+	s.until("region-jobs", `href="https://github.com/a/b/pull/7"`)
+}
+
+// A browser that was away, or is behind, gets each region that has changed as it is now, in
+// one event. One that has the version of an earlier process gets everything.
+func TestUpdatesAreResumed(t *testing.T) {
+	t.Parallel()
+	l := running(t, 9)
+	_, version := l.page()
+	s := l.stream(version)
+	for uid := 1; uid <= 4; uid++ {
+		l.step(uid)
+		s.until("region-jobs", fmt.Sprintf(`id="job-%d"`, uid))
+	}
+	again, err := l.stream(version).next()
+	must.Do(t, err)
+	for uid := 1; uid <= 4; uid++ {
+		if !strings.Contains(again.regions["region-jobs"], fmt.Sprintf(`id="job-%d"`, uid)) {
+			t.Errorf("one that comes back is not told of miner %d: %v", uid, again)
+		}
+	}
+	if _, there := again.regions["region-failures"]; there {
+		t.Error("one that comes back is sent the failures, which have not changed")
+	}
+	foreign, err := l.stream("another-7").next()
+	must.Do(t, err)
+	if ids := slices.Collect(maps.Keys(foreign.regions)); len(ids) != dashboard.Regions {
+		t.Errorf("one that has nothing gets %v, want all %d regions", ids, dashboard.Regions)
+	}
+}
+
+// When the round has ended the page is loaded anew, and Close ends all streams.
+func TestStreamsEnd(t *testing.T) {
+	t.Parallel()
+	l := running(t, 2)
+	_, version := l.page()
+	s := l.stream(version)
+	l.ends()
+	for {
+		e, err := s.next()
+		if err != nil {
+			t.Fatal("the stream ended without the end of the round")
+		}
+		if e.name == "end" {
+			break
+		}
+	}
+	if _, err := s.next(); !errors.Is(err, io.EOF) {
+		t.Errorf("after the end: %v", err)
+	}
+
+	l = running(t, 2)
+	s = l.stream("")
+	l.d.Close()
+	for {
+		if e, err := s.next(); err != nil {
+			break
+		} else if e.name == "end" {
+			t.Error("a browser is told that the round has ended, though the dashboard was closed")
+		}
+	}
+}
+
+// However many look at a round, it is followed once. Nothing follows it any more a while after
+// the last one has left, and there is room for so many and no more.
+func TestViewersShareOneShow(t *testing.T) {
+	t.Parallel()
+	l := running(t, 3)
+	l.d.Linger(0)
+	all := make([]*stream, dashboard.MaxStreams)
+	for i := range all {
+		all[i] = l.stream("")
+	}
+	if n := l.d.Shows(); n != 1 {
+		t.Errorf("%d shows for %d viewers, want 1", n, len(all))
+	}
+	a := (&bundle{url: l.url}).get(t, "/live/rounds/"+liveRound)
+	if a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
+		t.Errorf("one browser more: %d, want 503 and when to try again", a.Status)
+	}
+	l.step(1)
+	for _, s := range all {
+		s.until("region-jobs", `id="job-1"`)
+		s.closes()
+	}
+	l.d.Wait() // or the test would not end
+	if n := l.d.Shows(); n != 0 {
+		t.Errorf("%d shows without viewers, want none", n)
+	}
+}
+
+// What cannot be followed is refused before the stream begins.
+func TestWhatCannotBeFollowed(t *testing.T) {
+	t.Parallel()
+	l := running(t, 1, func(cfg *dashboard.Config) { cfg.Guard = guardOf(t, "a-token-for-reading") })
+	b := &bundle{url: l.url}
+	if a := b.get(t, "/live/rounds/"+liveRound); a.Status != http.StatusUnauthorized {
+		t.Errorf("without a token: %d, want 401", a.Status)
+	}
+	with := []string{"Authorization", "Bearer " + token}
+	for path, want := range map[string]int{
+		"/live/rounds/" + liveRound[:15] + "z-ffffff": http.StatusNotFound,
+		"/live/rounds/no.such*round":                  http.StatusNotFound,
+	} {
+		if a := b.get(t, path, with...); a.Status != want {
+			t.Errorf("%s: %d, want %d", path, a.Status, want)
+		}
+	}
+}

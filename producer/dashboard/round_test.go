@@ -1,0 +1,146 @@
+package dashboard_test
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"mirrorfleet/producer/outcome"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
+)
+
+// A round in which a miner's job failed: what it lacks, the failures in groups with their
+// replays, and the same address with the healed round as another revision.
+func TestARoundIsShownAfterwards(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.work(t)
+	b.sick.Store(2)
+	r := b.concluded(t, now)
+	path := "/rounds/" + r.Round
+	page := b.get(t, path)
+	group := outcome.Groups([]outcome.Failed{{UID: 2, Class: job.Permanent, Error: r.DeadLetters[0].Error}})[0]
+	has(t, page, http.StatusOK, "<title>Round "+r.Round, "incomplete", "The round is not complete", "1 job failed", "1 miner in 1 group",
+		path+"/replay?like="+group.Key, `action="`+path+`/replay"`, `name="uids" value="2"`, path+`/replay"`, path+`/rescore"`, "Of the schedule",
+		"Unsigned", `href="`+path+`/miners/1"`, "login1", `href="`+path+`/repositories/a/b"`, "no stored token",
+		`href="/api/v1`+path+`/outcome?revision=1"`)
+	if strings.Contains(page.Body, "data-live") || strings.Contains(page.Body, "what it changed") {
+		t.Error("a concluded round of one revision has updates, or something to compare")
+	}
+	b.sick.Store(0)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("the replay did not end"))
+	defer cancel()
+	_, _, err := b.runner(t).Replay(ctx, r.Round, outcome.Selection{})
+	must.Do(t, err)
+	has(t, b.get(t, path), http.StatusOK, "complete", "nothing is missing", "Revisions of the outcome", path+"/compare?from=1&amp;to=2", path+"?revision=1")
+	first := b.get(t, path+"?revision=1")
+	has(t, first, http.StatusOK, "revision 1 ·", "The round is not complete", `/miners/1?revision=1"`)
+	if strings.Contains(first.Body, `name="uids"`) {
+		t.Error("a former revision offers a replay of what has failed since")
+	}
+	for _, query := range []string{"", "?from=1&to=2"} {
+		has(t, b.get(t, path+"/compare"+query), http.StatusOK, "Revision 2 against revision 1", "healed", `/miners/2?revision=2"`)
+	}
+	has(t, b.get(t, path+"/compare?from=2&to=2"), http.StatusOK, "No miner changed")
+	has(t, b.get(t, "/rounds/latest"), http.StatusOK, "Round "+r.Round)
+}
+
+// Tables keep their state in the address, and what makes no sense there is refused.
+func TestARoundsAddress(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.work(t)
+	r := b.concluded(t, now)
+	path := "/rounds/" + r.Round
+	sorted := b.get(t, path+"?sort=-reward&filter=login").Body
+	if one, two := strings.Index(sorted, ">login1<"), strings.Index(sorted, ">login2<"); one < 0 || two < 0 || two > one {
+		t.Errorf("by reward miner 2 is at %d and miner 1 at %d, want miner 2 first", two, one)
+	}
+	if strings.Contains(sorted, "no stored token") {
+		t.Error("a miner is shown that does not pass the filter")
+	}
+	has(t, b.get(t, path+"?filter="+url.QueryEscape(hostile)), http.StatusOK, "No miner has")
+	for address, status := range map[string]int{
+		path + "?revision=0":                           http.StatusBadRequest,
+		path + "?revision=" + url.QueryEscape(hostile): http.StatusBadRequest,
+		path + "?revision=7":                           http.StatusNotFound,
+		path + "?sort=nothing":                         http.StatusBadRequest,
+		path + "?page=9":                               http.StatusBadRequest,
+		path + "/compare":                              http.StatusNotFound, // there is one revision
+		path + "/compare?from=x":                       http.StatusNotFound,
+		"/rounds/20260101t000000z-abcdef":              http.StatusNotFound,
+		"/rounds/20260101t000000z-abcdef/compare":      http.StatusNotFound,
+		"/rounds/" + url.PathEscape(hostile):           http.StatusNotFound,
+	} {
+		a := b.get(t, address)
+		if has(t, a, status, "<h1>"); strings.Contains(a.Body, "panic") {
+			t.Errorf("%s: %s", address, a.Body)
+		}
+	}
+	has(t, b.get(t, "/rounds/20260101t000000z-abcdef"), http.StatusNotFound, r.Round) // it names those that there are
+}
+
+// A round on which nobody works says so, and how it goes on. One whose plan is damaged says
+// that.
+func TestARoundThatStandsStill(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.plan(t, now)
+	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
+	has(t, b.get(t, "/rounds/"+m.Round), http.StatusOK, "stopped", "producer run --resume "+m.Round, "0 of 2")
+	has(t, b.get(t, "/rounds/latest?revision=1"), http.StatusNotFound, "not concluded")
+}
+
+// miners256 is a round of 256 miners, really run.
+func miners256(tb testing.TB, b *bundle) outcome.Result {
+	tb.Helper()
+	var list []string
+	for uid := range 256 {
+		list = append(list, fmt.Sprintf(`{"uid": %d, "hotkey": "5F%046d", "github_id": "%d"}`, uid, uid, 1000+uid))
+	}
+	m := b.planOf(tb, now, "["+strings.Join(list, ",")+"]")
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(tb.Context()), 2*time.Minute, errors.New("it did not end"))
+	tb.Cleanup(cancel)
+	return must.Get(b.runner(tb).Start(ctx, m))(tb)
+}
+
+// The page of 256 miners takes at most 120 kB when it is compressed.
+func TestTheSizeOfALargeRound(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.work(t)
+	r := miners256(t, b)
+	a := nettest.Ask(t, http.MethodGet, b.url+"/rounds/"+r.Round, "", "Accept-Encoding", "gzip")
+	if a.Header.Get("Content-Encoding") != "gzip" {
+		t.Fatalf("it is not compressed: %v", a.Header)
+	}
+	page := must.Get(io.ReadAll(must.Get(gzip.NewReader(strings.NewReader(a.Body)))(t)))(t)
+	if rows := strings.Count(string(page), "/miners/"); rows < 256 {
+		t.Errorf("the page has %d links to miners, want one for each of 256", rows)
+	}
+	t.Logf("%d bytes, %d compressed", len(page), len(a.Body))
+	if len(a.Body) > 120_000 {
+		t.Errorf("the page of 256 miners has %d bytes compressed, want 120,000 at most", len(a.Body))
+	}
+}
+
+// BenchmarkRound makes the page of a concluded round of 256 miners. 15 ms are wanted.
+func BenchmarkRound(bench *testing.B) {
+	b := setup(bench)
+	b.work(bench)
+	r := miners256(bench, b)
+	for bench.Loop() {
+		if a := nettest.Ask(bench, http.MethodGet, b.url+"/rounds/"+r.Round, ""); a.Status != http.StatusOK {
+			bench.Fatal(a.Status)
+		}
+	}
+}
