@@ -65,7 +65,8 @@ func (d *Dashboard) concluded(r *http.Request, stands *view.Round, wanted int) (
 		head.Over = false
 	}
 	if stands.State == view.Replaying {
-		head.Notices = append([]notice{{"warn", "The round is being replayed. This is revision " + strconv.Itoa(at.Revision) + " of its outcome.", ""}}, head.Notices...)
+		text := fmt.Sprintf("The round is being replayed. This is revision %d of its outcome.", at.Revision)
+		head.Notices = append([]notice{{"warn", text, ""}}, head.Notices...)
 	}
 	head.Tiles = outcomeTiles(&head, &result)
 	body := concludedBody{
@@ -185,7 +186,8 @@ func notesOf(r *outcome.Result) (list []string) {
 		list = append(list, "Mended: "+whose+m.What)
 	}
 	for _, m := range r.Malformed {
-		list = append(list, fmt.Sprintf("Miner %d: %s of its answers could not be read, and were skipped.", m.UID, plural.Of(len(m.Items), "item")))
+		list = append(list, fmt.Sprintf("Miner %d: %s of its answers could not be read, and were skipped.",
+			m.UID, plural.Of(len(m.Items), "item")))
 	}
 	if len(r.Unloadable) > 0 {
 		list = append(list, "Languages that gave no nodes, as in the validator: "+strings.Join(r.Unloadable, ", "))

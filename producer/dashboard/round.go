@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"mirrorfleet/producer/outcome"
@@ -164,8 +165,7 @@ func revisionsOf(stands *view.Round, shown int) (list []revision) {
 		return nil
 	}
 	path := "/rounds/" + stands.Round
-	for i := len(stands.Revisions) - 1; i >= 0; i-- {
-		n := stands.Revisions[i]
+	for i, n := range slices.Backward(stands.Revisions) {
 		one := revision{Number: n, Link: fmt.Sprintf("%s?revision=%d", path, n), Current: n == shown}
 		if i > 0 {
 			one.Compare = fmt.Sprintf("%s/compare?from=%d&to=%d", path, stands.Revisions[i-1], n)

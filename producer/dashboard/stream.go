@@ -78,7 +78,7 @@ func (d *Dashboard) send(w http.ResponseWriter, r *http.Request, s *show) {
 	_ = control.SetReadDeadline(time.Time{}) // where there is none, none ends it
 	write := func(data []byte) bool {
 		_ = control.SetWriteDeadline(time.Now().Add(takeTime))
-		_, err := w.Write(data)
+		_, err := w.Write(data) //nolint:gosec // regions that templates have escaped
 		return err == nil && control.Flush() == nil
 	}
 	// A browser that connects again sends the header, and has the parameter of its page's

@@ -119,8 +119,9 @@ func attemptClass(how job.Ending) string {
 		return "fill-warn"
 	case job.EndedHandedBack:
 		return "fill-muted"
+	default: // failed, lapsed, or ended by somebody else
+		return "fill-bad"
 	}
-	return "fill-bad"
 }
 
 func lasted(a *view.TimelineAttempt, now time.Time) string {
