@@ -120,7 +120,7 @@ func (b *bundle) serve(t testing.TB, changes ...func(*dashboard.Config)) {
 }
 
 // operator carries out orders by a runner of its own.
-func (b *bundle) operator(t *testing.T) *steering.Operator {
+func (b *bundle) operator(t testing.TB) *steering.Operator {
 	t.Helper()
 	o := must.Get(steering.NewOperator(t.Context(), steering.Config{
 		Bus:    b.bus,
