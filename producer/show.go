@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -40,8 +42,9 @@ func showCommand() *cli.Command {
 	flags = append(flags, readFlags()...)
 	return &cli.Command{
 		Name:  "show",
-		Usage: "show a concluded round, and why a miner has its score",
-		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. It reads only NATS.\n\n" +
+		Usage: "show a round, and why a miner has its score",
+		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. Of a round that still runs it shows what is\n" +
+			"known: how far it is, its failures, and the job of each miner. It reads only NATS.\n\n" +
 			"Examples:\n" +
 			"  producer show latest --local\n" +
 			"  producer show 20260618t185400z-0a1b2c 5 --nats nats://nats:4222\n" +
@@ -119,11 +122,36 @@ func show(ctx context.Context, c *cli.Command) error {
 			return notThere(q.tries(ctx, c, bus))
 		}
 		result, err := view.Find(ctx, bus, q.round, q.revision)
+		if errors.Is(err, view.ErrNotConcluded) && q.ofARoundThatRuns() {
+			return notThere(q.soFar(ctx, c, bus))
+		}
 		if err != nil {
 			return notThere(err)
 		}
 		return notThere(q.answer(ctx, c, bus, result))
 	})
+}
+
+// ofARoundThatRuns says that a round without an outcome has an answer. "latest" names a round
+// with one.
+func (q question) ofARoundThatRuns() bool {
+	return q.round != view.Latest && q.revision == 0 && !q.compare && q.pull == nil
+}
+
+// soFar prints what is known of a round without an outcome, or of a miner's job in it.
+func (q question) soFar(ctx context.Context, c *cli.Command, bus *jobstream.Bus) error {
+	if q.uid == nil {
+		r, err := view.NowOf(ctx, bus, q.round, time.Now())
+		if err != nil {
+			return err
+		}
+		return printAnswer(c, r, page.RoundNow)
+	}
+	a, err := view.JobNowOf(ctx, bus, q.round, *q.uid, time.Now())
+	if err != nil {
+		return err
+	}
+	return printAnswer(c, a, page.JobNow)
 }
 
 // answer prints the whole outcome, one miner, one pull request, or a

@@ -13,6 +13,8 @@ import (
 
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
+	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -20,6 +22,7 @@ import (
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/scoring/tokens"
+	"mirrorfleet/shared/terminal"
 )
 
 var _ = flag.Bool("update", false, "write the golden files anew")
@@ -107,6 +110,48 @@ func merge(number int, author string) scoring.PullRequest {
 		Repository: "acme/widgets", Number: number, State: scoring.Merged, AuthorID: author, AuthorAssociation: "NONE",
 		CreatedAt: shownAsOf.Add(-96 * time.Hour), MergedAt: shownAsOf.Add(-72 * time.Hour), BaseRef: "main", DefaultBranch: "main",
 		ScoringDataStored: true,
+	}
+}
+
+// A round that runs is shown as far as it is known, and so are its jobs: one that a worker has, with
+// what it does, one in the queue, and a miner without a job.
+func TestShowOfARoundThatRuns(t *testing.T) {
+	t.Parallel()
+	url, bus := listed(t)
+	must.Get(bus.Holders.Set(t.Context(), openRound, job.Holder{Name: "host-7/x", For: time.Hour}, 0))(t)
+	record := must.Get(job.Plan(openRound, 5, "").Claimed(job.Claim{ID: "c", Worker: "w1", Sequence: 1, Delivery: 1}))(t)
+	must.Get(bus.Records.Plan(t.Context(), record))(t)
+	must.Get(bus.Records.Plan(t.Context(), job.Plan(openRound, 6, "")))(t)
+	at := []job.WorkerJob{{Round: openRound, UID: 5, Doing: doing.State{What: "files of acme/widgets#12", Waits: doing.Permit, Place: 3}}}
+	must.Do(t, bus.Presence.Show(t.Context(), "p1", job.Worker{Name: "w1", Jobs: at}))
+	_, _, err := bus.Steering.Change(t.Context(), func(s job.Steer) (job.Steer, bool) {
+		return s.PauseRound(job.RoundStop{Round: openRound, Stop: job.Stop{By: "op@h", At: time.Now(), Reason: "moving"}})
+	})
+	must.Do(t, err)
+	for _, c := range []struct {
+		schema string
+		args   []string
+		want   []string
+	}{
+		{"RoundNow", []string{openRound}, []string{
+			"producer host-7 runs it", "0/3 done, 0 failed, 1 running, 2 queued", "paused by op@h",
+			"miner 5     running  attempt 1  w1  permit, 3rd in line",
+		}},
+		{"JobNow", []string{openRound, "5"}, []string{"which is running", "permit, 3rd in line", "paused by op@h", "The job is running: 1 attempt"}},
+		{"JobNow", []string{openRound, "6"}, []string{"The job waits for a worker."}},
+		{"JobNow", []string{openRound, "7"}, []string{"no job in this round: no stored token"}},
+	} {
+		args := append([]string{"show", "--nats", url}, c.args...)
+		text, stderr, code := inProcess(t, terminal.Style{}, args...)
+		for _, want := range c.want {
+			if code != 0 || !strings.Contains(text, want) {
+				t.Errorf("%v: exit %d, want 0 with %q\n%s%s", c.args, code, want, text, stderr)
+			}
+		}
+		data, stderr, code := inProcess(t, terminal.Style{}, append(args, "--json")...)
+		if err := webtest.Printed(c.schema, data); err != nil || code != 0 {
+			t.Errorf("%v --json: exit %d, %v\n%s%s", c.args, code, err, data, stderr)
+		}
 	}
 }
 
@@ -246,7 +291,9 @@ func TestShowUnknown(t *testing.T) {
 	}{
 		{"no round", nil, []string{"which round"}},
 		{"unknown round", []string{"r9"}, []string{"r9", shownRound, openRound}},
-		{"not concluded", []string{openRound}, []string{openRound, "--resume"}},
+		{"not concluded", []string{openRound, "--revision", "1"}, []string{openRound, "--resume"}},
+		{"a pull request of a round that is not concluded", []string{openRound, "5", "--pr", "acme/widgets#12"}, []string{openRound, "--resume"}},
+		{"unknown uid of a round that is not concluded", []string{openRound, "9"}, []string{"uid 9", "5, 6, 7, 8"}},
 		{"unknown uid", []string{"latest", "9"}, []string{"uid 9", "0, 5, 6, 7, 8"}},
 		{"no uid", []string{"latest", "five"}, []string{"five", "whole number"}},
 		{"one too many", []string{"latest", "5", "6"}, []string{`unexpected argument "6"`}},

@@ -19,15 +19,21 @@ import (
 func Attempts(w io.Writer, a view.Attempts) error {
 	p := newPage(w)
 	p.headingf("Attempts of miner %d in round %s", a.UID, a.Round)
+	printAttempts(p, &a)
+	return p.writeTo(w)
+}
+
+// printAttempts prints how a job stands, and each of its attempts.
+func printAttempts(p *page, a *view.Attempts) {
 	switch {
 	case a.NoJob != input.NoFailure:
 		p.textf(0, "The miner has no job in this round: %s.", a.NoJob)
-		return p.writeTo(w)
+		return
 	case a.Lost != "":
 		p.painted(terminal.Bad, func() { p.textf(0, "Nothing is known of the job: %s.", a.Lost) })
-		return p.writeTo(w)
+		return
 	}
-	p.textf(0, "%s", jobLine(a))
+	p.textf(0, "%s", jobLine(*a))
 	if len(a.Attempts) > 0 {
 		p.blank()
 		p.painted(terminal.Head, func() { p.linef(attemptRow, "N", "DELIVERY", "WORKER", "BEGAN (UTC)", "TOOK", "REQUESTS", "ENDING") })
@@ -42,8 +48,7 @@ func Attempts(w io.Writer, a view.Attempts) error {
 		}
 		printAttempt(p, one)
 	}
-	printWait(p, &a)
-	return p.writeTo(w)
+	printWait(p, a)
 }
 
 const attemptRow = "%3s  %8s  %-16s  %-14s  %6s  %8s  %s"

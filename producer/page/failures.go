@@ -26,8 +26,14 @@ const (
 // failures have in common and, if they are few, one by one; and the command that runs them
 // again.
 func Failures(w io.Writer, r view.Round) error {
-	few := len(r.Failures) <= maxInFull
 	p, identities := failuresPage(w, &r)
+	printFailed(p, &r, identities)
+	return p.writeTo(w)
+}
+
+// printFailed prints what Failures does below its heading.
+func printFailed(p *page, r *view.Round, identities bool) {
+	few := len(r.Failures) <= maxInFull
 	grouped := !few || len(r.Groups) < len(r.Failures)
 	if grouped {
 		printGroups(p, r.Groups)
@@ -36,14 +42,13 @@ func Failures(w io.Writer, r view.Round) error {
 		printFailures(p, r.Failures)
 	}
 	printDamaged(p, r.Damaged)
-	if text := wayOut(&r, identities); text != "" {
+	if text := wayOut(r, identities); text != "" {
 		p.textf(0, "%s", text)
 	}
 	if grouped {
 		p.textf(0, "producer failed %s --like KEY lists a group whole", r.Round)
 		p.textf(0, "producer replay %s --like KEY runs a group again", r.Round)
 	}
-	return p.writeTo(w)
 }
 
 // FailuresLike prints every miner of the one group that the round was reduced to, and the

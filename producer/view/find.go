@@ -1,7 +1,6 @@
 package view
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -198,11 +197,9 @@ func unfinished(ctx context.Context, bus *jobstream.Bus, name string) error {
 	}
 	e := &NotConcludedError{Summary: list[0]}
 	if e.State == Running {
-		holder, _, err := bus.Holders.LastBeat(ctx, name)
-		if err != nil {
-			return fmt.Errorf("looking for the producer of round %s: %w", name, err)
+		if e.Producer, err = producerOf(ctx, bus, name); err != nil {
+			return err
 		}
-		e.Producer, _, _ = strings.Cut(cmp.Or(holder.Name, "of an unknown name"), "/")
 	}
 	return e
 }

@@ -183,12 +183,18 @@ func (f *Follow) take(changed []jobstream.Changed, at uint64, now time.Time) {
 	if at < f.toldAt { // the stream was set back, and all of it is read again
 		f.toldAt = 0
 	}
+	first := len(f.records) == 0
 	for _, c := range changed {
 		if c.Phase == job.Running {
 			f.alive = now
 		}
 		if c.Failure != nil {
 			f.retries[c.UID] = now.Add(c.Failure.Delay)
+			// The first look sees what failed some time ago. The worker's clock says when; it
+			// may be ahead of this one.
+			if began := c.Failure.At; first && began.Before(now) {
+				f.retries[c.UID] = began.Add(c.Failure.Delay)
+			}
 		}
 		f.records[c.UID] = c
 		f.follower.Take(c.Record, now)
@@ -236,11 +242,7 @@ func (f *Follow) readSigns(ctx context.Context, now time.Time) error {
 // order: what jobs now wait for, which no record has; the jobs by the sequence of their
 // records; the counts.
 func (f *Follow) tell(now time.Time, tell func(Event) error) error {
-	miners := make([]MinerNow, 0, len(f.records))
-	for _, j := range f.manifest.Jobs() {
-		miners = append(miners, f.miner(j.UID))
-	}
-	p := f.follower.Progress()
+	miners, p := f.miners(), f.follower.Progress()
 	f.Watch.Update(p)
 	f.Watch.See(f.sight(now))
 	f.Watch.Show(miners)
@@ -277,6 +279,15 @@ func (f *Follow) event(id uint64, now time.Time, e Event) Event {
 	e.ID = id
 	e.At = now.UTC()
 	return e
+}
+
+// miners are all jobs of the round, in its order.
+func (f *Follow) miners() []MinerNow {
+	miners := make([]MinerNow, 0, len(f.records))
+	for _, j := range f.manifest.Jobs() {
+		miners = append(miners, f.miner(j.UID))
+	}
+	return miners
 }
 
 func (f *Follow) miner(uid int) MinerNow {

@@ -128,6 +128,9 @@ func TestALookTellsWhatJobsWaitFor(t *testing.T) {
 	stalled.Claim.Stall = &job.Stall{Why: "connection refused"}
 	refused := job.Plan("r1", 1, "")
 	refused.Deliveries, refused.Refused = 1, "w1: another mirror"
+	failed := job.Plan("r1", 1, "")
+	failed.Deliveries, failed.Failures = 1, 1
+	failed.Failure = &job.Failure{Class: job.Transient, Error: "status 502", At: followed.Add(-5 * time.Second), Delay: 8 * time.Second}
 	for name, c := range map[string]struct {
 		record job.Record
 		signs  []jobstream.Present
@@ -140,8 +143,9 @@ func TestALookTellsWhatJobsWaitFor(t *testing.T) {
 		"of two processes of a name the last": {claimed(1, 1), []jobstream.Present{
 			sign("w1", followed, permit), sign("w1", followed.Add(-time.Minute), doing.State{What: "old"}),
 		}, "permit, 3rd in line, for files of a/b#7"},
-		"a silent worker": {claimed(1, 1), []jobstream.Present{sign("w1", followed.Add(-time.Minute), permit)}, "its worker is silent since 18:53:10"},
-		"handed back":     {refused, []jobstream.Present{sign("w1", followed, permit)}, "handed back: w1: another mirror"},
+		"a silent worker":            {claimed(1, 1), []jobstream.Present{sign("w1", followed.Add(-time.Minute), permit)}, "its worker is silent since 18:53:10"},
+		"a failure of some time ago": {failed, nil, "retry at 18:54:13 after: status 502"},
+		"handed back":                {refused, []jobstream.Present{sign("w1", followed, permit)}, "handed back: w1: another mirror"},
 	} {
 		f := followedRound()
 		f.take(changes(1, c.record), 1, followed)
@@ -152,7 +156,7 @@ func TestALookTellsWhatJobsWaitFor(t *testing.T) {
 		}
 		f.roll.Workers = []jobstream.Present{sign("w1", followed, doing.State{What: "scoring"})}
 		again := f.events(t, followed)
-		if name != "handed back" && (len(again) != 1 || again[0].Miner == nil || again[0].Miner.Doing != "scoring") {
+		if c.record.Phase == job.Running && (len(again) != 1 || again[0].Miner == nil || again[0].Miner.Doing != "scoring") {
 			t.Errorf("%s, then a sign: %+v, want one event, that it scores", name, again)
 		}
 	}

@@ -20,6 +20,8 @@ var Bodies = map[string]reflect.Type{
 	"Evaluations":  reflect.TypeFor[view.Evaluations](),
 	"Miner":        reflect.TypeFor[view.Miner](),
 	"Tokens":       reflect.TypeFor[view.Tokens](),
+	"RoundNow":     reflect.TypeFor[view.RoundNow](),
+	"JobNow":       reflect.TypeFor[view.JobNow](),
 	"Attempts":     reflect.TypeFor[view.Attempts](),
 	"Bucket":       reflect.TypeFor[view.Bucket](),
 	"CancelOrder":  reflect.TypeFor[cancelRequest](),

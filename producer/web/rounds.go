@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -119,13 +120,17 @@ func (a *API) miner(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return a.told(r, func(result outcome.Result) (any, error) {
+	answer, err := a.told(r, func(result outcome.Result) (any, error) {
 		miner, err := view.MinerIn(&result, uid)
 		if err != nil {
 			return nil, err
 		}
 		return view.MinerOf(r.Context(), a.cfg.Bus, result, miner)
 	})
+	if name := r.PathValue("id"); errors.Is(err, view.ErrNotConcluded) && name != view.Latest {
+		err = fmt.Errorf("%w; %s/rounds/%s/miners/%d/job says how the miner's job stands", err, base, name, uid)
+	}
+	return answer, err
 }
 
 // attempts answers with the attempts of a miner's job, in a round that runs as in one that
