@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/dashboard"
+	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -42,8 +43,8 @@ const hostileWorker = "w1<script>alert(1)</script>"
 
 func running(t testing.TB, miners int, changes ...func(*dashboard.Config)) *live {
 	t.Helper()
-	l := &live{t: t}
-	l.bus, _ = jobstreamtest.Open(t, jobstreamtest.Start(t).NATSURL(), jobstream.Config{})
+	b := servers(t)
+	l := &live{t: t, bus: b.bus}
 	raw := json.RawMessage(`{}`)
 	m := job.Manifest{Round: liveRound, Registry: raw, Languages: raw, Tokens: raw, PlannedAt: time.Now(), Mirror: "http://" + hostile}
 	for uid := 1; uid <= miners; uid++ {
@@ -58,7 +59,9 @@ func running(t testing.TB, miners int, changes ...func(*dashboard.Config)) *live
 		Buckets: func(context.Context) ([]ratelimit.State, error) {
 			return nil, errors.New("redis is away at secret-host")
 		},
-		Log: jobstreamtest.Quiet(),
+		Operator: b.operator(t),
+		Doctor:   func(context.Context) (doctor.Diagnosis, error) { return doctor.Diagnosis{}, nil },
+		Log:      jobstreamtest.Quiet(),
 	}
 	for _, change := range changes {
 		change(&cfg)

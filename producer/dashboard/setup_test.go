@@ -115,7 +115,7 @@ func (b *bundle) serve(t testing.TB, changes ...func(*dashboard.Config)) {
 	}
 	d := must.Get(dashboard.New(cfg))(t)
 	server := httptest.NewServer(d)
-	t.Cleanup(server.Close)
+	t.Cleanup(func() { d.Close(); server.Close() })
 	b.url = server.URL
 }
 
