@@ -47,6 +47,7 @@ func (c ConnectConfig) withDefaults() ConnectConfig {
 	return c
 }
 
+//nolint:staticcheck // the error begins with its fields' names
 func (c ConnectConfig) validate() error {
 	if c.Wait < 0 || c.Remind < 0 || c.Retry < 0 {
 		return fmt.Errorf("Wait %s, Remind %s, Retry %s: want 0 or more", c.Wait, c.Remind, c.Retry)
