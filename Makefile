@@ -30,10 +30,12 @@ RELEASE   = mirrorfleet-$(VERSION)-$(shell $(GO) env GOOS)-$(shell $(GO) env GOA
 # to put pictures of them.
 JAEGER_UI ?=
 PICTURES  ?=
+# axe-core, which the dashboard's tests give to the pages in a browser.
+AXE       := $(BIN)/axe/node_modules/axe-core/axe.min.js
 # Tests run in their packages' folders: a relative folder of cases is meant from here.
 PARITY_FOLDER = case "$$MIRRORFLEET_PARITY" in ""|/*) ;; *) export MIRRORFLEET_PARITY="$(CURDIR)/$$MIRRORFLEET_PARITY";; esac;
 
-test trace-test validator crash bench soak chaos loss: SETUP := test
+test look trace-test validator crash bench soak chaos loss: SETUP := test
 
 .DEFAULT_GOAL := help
 
@@ -70,6 +72,16 @@ $(BIN)/jaeger: tools/jaeger/go.mod | tools
 	@mkdir -p $(BIN)
 	@$(GO) build -modfile=tools/jaeger/go.mod -trimpath -o $@ \
 		-ldflags "-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion=v1.76.0" github.com/jaegertracing/jaeger/cmd/jaeger
+
+# npm checks it against the digest in tools/axe/package-lock.json.
+$(AXE): tools/axe/package.json tools/axe/package-lock.json | tools
+	@rm -rf $(BIN)/axe && mkdir -p $(BIN)/axe && cp $^ $(BIN)/axe/
+	@npm ci --prefix $(BIN)/axe --ignore-scripts --no-audit --no-fund --silent && touch $@
+
+.PHONY: look
+look: build $(AXE) ### look at the dashboard in Chromium [PICTURES=DIR]
+	@MIRRORFLEET_PICTURES="$(abspath $(PICTURES))" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_AXE="$(abspath $(AXE))" \
+		$(GO) test -count 1 -timeout 10m -v ./producer/dashboard/browser
 
 .PHONY: trace-test
 trace-test: build jaeger ### look at a round through Jaeger's own query API [JAEGER_UI=DIR [PICTURES=DIR]]
@@ -112,8 +124,8 @@ move: ### run the documented commands: one server of NATS to three and back, the
 # make lint vets, so that the tests need not: vetting takes a minute of two cores. Most
 # tests of whole processes wait for clocks and servers, so four of them share two cores.
 .PHONY: test
-test: build ### pass every test, with the race detector
-	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -race -vet off -parallel 4 -timeout 20m ./...
+test: build $(AXE) ### pass every test, with the race detector
+	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_AXE="$(abspath $(AXE))" $(GO) test -race -vet off -parallel 4 -timeout 20m ./...
 
 # After a change of a flag, a page or a list: read the difference before it is kept.
 # One package at a time: three of them write docs/settings.md.

@@ -1,0 +1,270 @@
+package browser_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"mirrorfleet/shared/must"
+)
+
+// patience bounds what a test waits for in a browser, on a busy machine.
+const patience = time.Minute
+
+// chromium starts a browser, which the test's end closes.
+func chromium(t *testing.T) context.Context {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatalf("%v: tools/setup test installs it", err)
+	}
+	// No sandbox: the tests may run as root, and open pages of the product alone.
+	allocator, quit := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), chromedp.ExecPath(path), chromedp.NoFirstRun,
+		chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))
+	ctx, closeAll := chromedp.NewContext(allocator)
+	must.Do(t, chromedp.Do(ctx))
+	t.Cleanup(func() {
+		must.Check(t, chromedp.Cancel(ctx))
+		closeAll()
+		quit()
+	})
+	return ctx
+}
+
+// look is how a tab shows pages.
+type look struct {
+	width    int64
+	dark     bool
+	noScript bool
+}
+
+func (l look) String() string {
+	theme := "light"
+	if l.dark {
+		theme = "dark"
+	}
+	return fmt.Sprintf("%d-%s", l.width, theme)
+}
+
+// tab is one tab of the browser. What the console says of errors fails the test.
+type tab struct {
+	t    *testing.T
+	ctx  context.Context //nolint:containedctx // a tab lives in it
+	site string
+
+	mu    sync.Mutex
+	wrong []string
+	mild  string // errors that contain it are meant; "" for none
+}
+
+func open(t *testing.T, browser context.Context, site string, l look) *tab {
+	t.Helper()
+	ctx, quit := chromedp.NewContext(browser)
+	t.Cleanup(quit)
+	b := &tab{t: t, ctx: ctx, site: site}
+	must.Do(t, chromedp.Listen(ctx, func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			b.note("exception: " + e.ExceptionDetails.Text)
+		case *runtime.EventConsoleAPICalled:
+			if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
+				b.note(fmt.Sprintf("console.%s", e.Type))
+			}
+		case *log.EventEntryAdded:
+			if e.Entry.Level == log.EntryLevelError {
+				b.note(e.Entry.Text + " " + e.Entry.URL)
+			}
+		case *page.EventJavascriptDialogOpening:
+			b.note("a dialog opened: " + e.Message)
+		}
+	}))
+	theme := "light"
+	if l.dark {
+		theme = "dark"
+	}
+	command(b, log.Enable, cdp.Empty{})
+	command(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width:             l.width,
+		Height:            900,
+		DeviceScaleFactor: 1,
+	})
+	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}},
+	})
+	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: l.noScript})
+	return b
+}
+
+// command sends a command of the browser's protocol.
+func command[P, R any](b *tab, c cdp.Command[P, R], params P) {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, c, params); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *tab) note(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mild == "" || !strings.Contains(text, b.mild) {
+		b.wrong = append(b.wrong, text)
+	}
+}
+
+// sound fails the test if the console has named an error.
+func (b *tab) sound() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, text := range b.wrong {
+		b.t.Errorf("the browser's console: %s", text)
+	}
+	b.wrong = nil
+}
+
+// run runs an action of the browser, and ends the test with what the page shows if it fails.
+func run[V any](b *tab, what string, action chromedp.Action[V]) V {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, action)
+	if err != nil {
+		shown, _ := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS("body")))
+		at, _ := chromedp.Run(b.ctx, chromedp.Location())
+		b.t.Fatalf("%s: %v; at %s, which shows:\n%s", what, err, at, shown)
+	}
+	return value
+}
+
+// goes opens an address of the site.
+func (b *tab) goes(path string) {
+	b.t.Helper()
+	run(b, "opening "+path, chromedp.Navigate(b.site+path))
+}
+
+// clicks clicks on what a selector finds, and waits for the page that this leads to.
+func (b *tab) clicks(selector string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible)); err != nil {
+		b.t.Fatalf("clicking on %s: %v", selector, err)
+	}
+}
+
+func (b *tab) text(selector string) string {
+	b.t.Helper()
+	return run(b, "reading "+selector, chromedp.Text(chromedp.CSS(selector)))
+}
+
+// at is the address of the page, without that of the site.
+func (b *tab) at() string {
+	b.t.Helper()
+	return strings.TrimPrefix(run(b, "asking for the address", chromedp.Location()), b.site)
+}
+
+// until waits until an expression of JavaScript is true.
+func (b *tab) until(what, expression string) {
+	b.t.Helper()
+	run(b, "waiting for "+what, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(50*time.Millisecond)))
+}
+
+// eval is the value of an expression of JavaScript.
+func eval[V any](b *tab, expression string) V {
+	b.t.Helper()
+	return run(b, "evaluating", chromedp.Evaluate[V](expression))
+}
+
+// violation is what axe-core finds.
+type violation struct {
+	ID    string `json:"id"`
+	Help  string `json:"help"`
+	Nodes []struct {
+		HTML    string `json:"html"`
+		Summary string `json:"failureSummary"`
+	} `json:"nodes"`
+}
+
+// axe is the text of axe-core, which is given to the page by the debugger: the page's own
+// policy would not load it.
+func axe(t *testing.T) string {
+	t.Helper()
+	file := os.Getenv("MIRRORFLEET_AXE")
+	if file == "" {
+		t.Fatal("MIRRORFLEET_AXE is not set: make axe fetches axe-core, and make test sets it")
+	}
+	return string(must.Get(os.ReadFile(file))(t))
+}
+
+// accessible fails the test for each thing that axe-core finds on the page.
+func (b *tab) accessible(axe string) {
+	b.t.Helper()
+	run(b, "giving axe-core to the page", chromedp.Evaluate[chromedp.Void](axe))
+	found := run(b, "running axe-core", chromedp.Evaluate[[]violation](
+		`axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations)`, chromedp.EvalAwaitPromise))
+	for _, v := range found {
+		list, _ := json.MarshalIndent(v.Nodes, "", "  ")
+		b.t.Errorf("%s: axe: %s (%s): %s", b.at(), v.ID, v.Help, list)
+	}
+}
+
+// fits fails the test if the page has to be scrolled sideways.
+func (b *tab) fits() {
+	b.t.Helper()
+	if over := eval[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); over > 0 {
+		widest := eval[string](b, `(() => {
+			const right = document.documentElement.clientWidth;
+			const over = [...document.querySelectorAll("body *")].filter((e) => !e.parentElement.closest(".scroll") && e.getBoundingClientRect().right > right + 0.5);
+			return over.map((e) => e.tagName + "." + e.className).slice(0, 5).join(", ");
+		})()`)
+		b.t.Errorf("%s is %d px wider than the window: %s", b.at(), over, widest)
+	}
+}
+
+// pictured keeps a picture of the whole page, where MIRRORFLEET_PICTURES names a folder.
+func (b *tab) pictured(name string) {
+	b.t.Helper()
+	folder := os.Getenv("MIRRORFLEET_PICTURES")
+	if folder == "" {
+		return
+	}
+	picture := run(b, "taking a picture", chromedp.FullScreenshot(100))
+	must.Do(b.t, os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o600))
+}
+
+// types gives text to a field.
+func (b *tab) types(selector, text string) {
+	b.t.Helper()
+	run(b, "typing", chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// presses presses keys wherever the focus is.
+func (b *tab) presses(keys string) {
+	b.t.Helper()
+	run(b, "pressing keys", chromedp.KeyEvent(keys))
+}
+
+// enters presses Enter, and waits for the page that this leads to.
+func (b *tab) enters() {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, chromedp.KeyEvent(kb.Enter)); err != nil {
+		b.t.Fatalf("pressing Enter: %v", err)
+	}
+}
