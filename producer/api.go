@@ -19,6 +19,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/access"
+	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/session"
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/command"
@@ -78,6 +79,10 @@ type api struct {
 	// access has the tokens, and the names under which the API is known.
 	access access.Config
 	files  certs.Files
+	// doctor is what the page of health shows. jaeger is the base URL of the pages that
+	// traces are linked to; "" for none.
+	doctor func(context.Context) (doctor.Diagnosis, error)
+	jaeger string
 }
 
 // readAPI reads the API's flags and tokens. An address that other machines can reach
@@ -143,13 +148,21 @@ func readAccess(c *cli.Command) (cfg access.Config, err error) {
 // startAPI serves the API on --api until the closer is called; without an address it
 // serves nothing. What is ordered over the API ends with its context, and the closer waits
 // for it.
-func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, orders session.Orders, log *slog.Logger) (func() error, error) {
+func startAPI(
+	ctx context.Context, c *cli.Command, o options, f *fleet.Fleet, orders session.Orders, log *slog.Logger,
+) (func() error, error) {
 	a, err := readAPI(c)
 	if err != nil {
 		return nil, err
 	}
 	if a.addr == "" {
 		return func() error { return nil }, nil
+	}
+	a.doctor = examiner(c, o)
+	if c.IsSet("jaeger") {
+		if a.jaeger, err = jaegerOf(c); err != nil {
+			return nil, err
+		}
 	}
 	site, err := startSite(ctx, a, f, orders, log)
 	if err != nil {
@@ -162,8 +175,10 @@ func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, orders sessio
 
 // dashboardLink serves the dashboard beside a round, and says where.
 type dashboardLink struct {
-	out io.Writer
-	url string // "" where nothing is served
+	out    io.Writer
+	doctor func(context.Context) (doctor.Diagnosis, error)
+	jaeger string // "" for no links to traces
+	url    string // "" where nothing is served
 }
 
 // start serves until the closer is called.
@@ -178,6 +193,8 @@ func (d *dashboardLink) start(
 		flag:   "web",
 		addr:   o.web,
 		access: access.Config{Orders: []access.Token{{Name: nameless, Secret: token}}},
+		doctor: d.doctor,
+		jaeger: d.jaeger,
 	}, f, orders, log)
 	if err != nil {
 		return nil, err

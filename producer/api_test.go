@@ -88,7 +88,7 @@ func TestAPISettings(t *testing.T) {
 		app := &cli.Command{
 			Name: "app", Flags: apiFlags(), Action: func(ctx context.Context, cmd *cli.Command) error {
 				orders := session.Orders{Replay: refuse, Cancel: func(context.Context, round.Cancelled) error { return errors.ErrUnsupported }}
-				stop, err := startAPI(ctx, cmd, wire, orders, slog.New(slog.DiscardHandler))
+				stop, err := startAPI(ctx, cmd, options{}, wire, orders, slog.New(slog.DiscardHandler))
 				if err != nil {
 					return err
 				}

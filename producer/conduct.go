@@ -55,7 +55,10 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(context.C
 			return err
 		}
 	}
-	web := &dashboardLink{out: screen}
+	web := &dashboardLink{out: screen, doctor: examiner(c, o)}
+	if c.Bool("trace") || c.IsSet("jaeger") {
+		web.jaeger = jaeger
+	}
 	display := func(cfg *session.Config) error {
 		cfg.Watch, cfg.Traced = page.NewDisplay(screen).Run, link.Begun
 		if o.web != "" {

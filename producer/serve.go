@@ -46,7 +46,7 @@ func serveCommand() *cli.Command {
 			only(slices.Concat(roundFlags(), localFlags()),
 				"registry", "weights", "unloadable", "local", "state", "workers"),
 			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(), []cli.Flag{allIssuesFlag()},
-			command.Limit(), command.Background(), egressFlags(), command.Observability(), command.Listen(), apiFlags()),
+			command.Limit(), command.Background(), egressFlags(), command.Observability(), command.Listen(), only(traceFlags(), "jaeger"), apiFlags()),
 		Action: serve,
 	}
 }
@@ -65,7 +65,7 @@ func serve(ctx context.Context, c *cli.Command) error {
 	// The API needs servers that the session opens in Serve, so it is given as a function.
 	serving := func(cfg *session.Config) error {
 		cfg.StartAPI = func(ctx context.Context, f *fleet.Fleet, orders session.Orders) (func() error, error) {
-			return startAPI(ctx, c, f, orders, log)
+			return startAPI(ctx, c, o.options, f, orders, log)
 		}
 		return nil
 	}

@@ -31,7 +31,8 @@ const (
 type site struct {
 	hub      *view.Hub
 	operator *steering.Operator
-	server   *listen.Server // nil before it listens
+	pages    *dashboard.Dashboard // nil before it listens
+	server   *listen.Server       // nil before it listens
 }
 
 // url is the address of the dashboard, without TLS.
@@ -40,6 +41,9 @@ func (s *site) url() string { return "http://" + s.server.Addr() + "/" }
 // Close ends the streams at once, waits a short while for requests in work, then ends them and
 // what was ordered.
 func (s *site) Close() (err error) {
+	if s.pages != nil {
+		s.pages.Close()
+	}
 	s.hub.Close()
 	if s.server != nil {
 		err = s.server.Close()
@@ -91,18 +95,22 @@ func (s *site) listen(ctx context.Context, a api, f *fleet.Fleet, guard *access.
 	if err != nil {
 		return err
 	}
-	pages, err := dashboard.New(dashboard.Config{
-		Bus:     f.Bus,
-		Guard:   guard,
-		Buckets: f.Buckets,
-		Log:     log,
+	s.pages, err = dashboard.New(dashboard.Config{
+		Bus:      f.Bus,
+		Guard:    guard,
+		Hub:      s.hub,
+		Buckets:  f.Buckets,
+		Jaeger:   a.jaeger,
+		Operator: s.operator,
+		Doctor:   a.doctor,
+		Log:      log,
 	})
 	if err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/api/", answers)
-	mux.Handle("/", pages)
+	mux.Handle("/", s.pages)
 	s.server, err = listen.Start(ctx, listen.Config{
 		Name:    "the API and the dashboard",
 		Addr:    a.addr,

@@ -29,7 +29,7 @@ type Config struct {
 	Bus *jobstream.Bus
 	// Guard says who may read and who may order. Required.
 	Guard *access.Guard
-	// Hub follows rounds for those who look at them. Default: one of the dashboard's own.
+	// Hub follows rounds for those who look at them. Required.
 	Hub *view.Hub
 	// Buckets reads the buckets of all egresses. Required.
 	Buckets func(context.Context) ([]ratelimit.State, error)
@@ -67,7 +67,6 @@ type Dashboard struct {
 	outcomes  *outcomes
 	health    health
 	shows     *shows
-	hub       *view.Hub     // the dashboard's own; nil for none
 	slots     chan struct{} // each page in work fills one
 	// concluding is the slot of the pages that conclude a round again, from all of its
 	// evaluations: one at a time, and none of the others waits for them.
@@ -81,8 +80,8 @@ const atWork = 4
 
 // New returns the dashboard.
 func New(cfg Config) (*Dashboard, error) {
-	if cfg.Bus == nil || cfg.Guard == nil || cfg.Buckets == nil || cfg.Operator == nil || cfg.Doctor == nil {
-		return nil, errors.New("dashboard: Bus, Guard, Buckets, Operator and Doctor are required")
+	if cfg.Bus == nil || cfg.Guard == nil || cfg.Hub == nil || cfg.Buckets == nil || cfg.Operator == nil || cfg.Doctor == nil {
+		return nil, errors.New("dashboard: Bus, Guard, Hub, Buckets, Operator and Doctor are required")
 	}
 	d := &Dashboard{
 		cfg:        cfg.withDefaults(),
@@ -94,10 +93,6 @@ func New(cfg Config) (*Dashboard, error) {
 		health:     health{making: make(chan struct{}, 1)},
 	}
 	d.shows = newShows(d)
-	if cfg.Hub == nil {
-		d.hub = view.NewHub(context.Background(), cfg.Bus, d.cfg.Log)
-		d.cfg.Hub = d.hub
-	}
 	var err error
 	if d.templates, err = readTemplates(d.assets); err != nil {
 		return nil, err
@@ -129,12 +124,7 @@ func New(cfg Config) (*Dashboard, error) {
 }
 
 // Close ends the updates of all browsers, and waits for them. It may be called again.
-func (d *Dashboard) Close() {
-	d.shows.close()
-	if d.hub != nil {
-		d.hub.Close()
-	}
-}
+func (d *Dashboard) Close() { d.shows.close() }
 
 // ServeHTTP answers a request.
 func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(w, r) }

@@ -56,6 +56,7 @@ func running(t testing.TB, miners int, changes ...func(*dashboard.Config)) *live
 	cfg := dashboard.Config{
 		Bus:   l.bus,
 		Guard: guardOf(t, ""),
+		Hub:   hubOf(t, l.bus),
 		Buckets: func(context.Context) ([]ratelimit.State, error) {
 			return nil, errors.New("redis is away at secret-host")
 		},

@@ -21,6 +21,7 @@ import (
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/steering"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -101,6 +102,7 @@ func (b *bundle) serve(t testing.TB, changes ...func(*dashboard.Config)) {
 	cfg := dashboard.Config{
 		Bus:   b.bus,
 		Guard: guardOf(t, ""),
+		Hub:   hubOf(t, b.bus),
 		Buckets: func(ctx context.Context) ([]ratelimit.State, error) {
 			return ratelimit.Buckets(ctx, b.redis, time.Second)
 		},
@@ -117,6 +119,14 @@ func (b *bundle) serve(t testing.TB, changes ...func(*dashboard.Config)) {
 	server := httptest.NewServer(d)
 	t.Cleanup(func() { d.Close(); server.Close() })
 	b.url = server.URL
+}
+
+// hubOf follows rounds until the test's end.
+func hubOf(t testing.TB, bus *jobstream.Bus) *view.Hub {
+	t.Helper()
+	hub := view.NewHub(context.WithoutCancel(t.Context()), bus, slog.New(slog.DiscardHandler))
+	t.Cleanup(hub.Close)
+	return hub
 }
 
 // operator carries out orders by a runner of its own.
