@@ -45,10 +45,11 @@ func apiFlags() []cli.Flag {
 	}
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name:      "api",
-			Category:  groupAPI,
-			Sources:   command.Env("api"),
-			Usage:     "`ADDRESS` of the API and the dashboard, such as 127.0.0.1:8440; empty for none; beyond this machine it needs TLS and a read token",
+			Name:     "api",
+			Category: groupAPI,
+			Sources:  command.Env("api"),
+			Usage: "`ADDRESS` of the API and the dashboard, such as 127.0.0.1:8440; empty for none; " +
+				"beyond this machine it needs TLS and a read token",
 			Validator: command.Address,
 		},
 		&cli.StringSliceFlag{

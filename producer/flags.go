@@ -254,8 +254,8 @@ func webFlag() cli.Flag {
 		Name:     "web",
 		Category: groupOutput,
 		Sources:  command.Env("web"),
-		Usage: "serve the dashboard and the API on `ADDRESS` of this machine, such as 127.0.0.1:8440, while the round runs and then until Ctrl-C; " +
-			"orders need the token of the file api-token in --state, which is made if there is none",
+		Usage: "serve the dashboard and the API on `ADDRESS` of this machine, such as 127.0.0.1:8440, " +
+			"while the round runs and then until Ctrl-C; orders need the token of the file api-token in --state, which is made if there is none",
 		Validator: command.Address,
 	}
 }

@@ -264,7 +264,8 @@ func (v *served) replay(ctx context.Context, name string, s outcome.Selection) (
 		return result, did, err
 	}
 	if v.mirror != "" && m.Mirror != v.mirror {
-		return result, did, fmt.Errorf("round %s is of the mirror %s, and the workers of this process are for %s: producer replay %s --local runs it",
+		return result, did, fmt.Errorf("round %s is of the mirror %s, and the workers of this process are for %s: "+
+			"producer replay %s --local runs it",
 			name, m.Mirror, v.mirror, name)
 	}
 	err = v.run(ctx, m, nil, func(r *round.Runner) (err error) {
