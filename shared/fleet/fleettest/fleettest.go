@@ -6,6 +6,7 @@ package fleettest
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,7 +26,7 @@ import (
 // Build says what a package's tests want. The commands are built when a test first wants
 // one, because most runs of a few tests want none.
 type Build struct {
-	// Race is for the race detector in the commands.
+	// Race is for the race detector in the commands, except for benchmarks.
 	Race bool
 }
 
@@ -70,7 +71,9 @@ func (b Build) make() error {
 	if _, err := os.Stat(filepath.Join(Grammars(), "manifest.json")); err != nil {
 		return fmt.Errorf("no grammars: %w (make grammars builds them)", err)
 	}
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", folder+"/", "-race="+strconv.FormatBool(b.Race),
+	// A benchmark measures what ships: with the race detector a preview takes ten times as long.
+	race := b.Race && flag.Lookup("test.bench").Value.String() == ""
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", folder+"/", "-race="+strconv.FormatBool(race),
 		"mirrorfleet/producer", "mirrorfleet/worker", "mirrorfleet/worker/mirrorgate", "mirrorfleet/shared/mirrorsim/cmd/mirrorsim")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the commands: %w\n%s", err, out)
