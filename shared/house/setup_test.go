@@ -39,7 +39,7 @@ func (m machine) setUp(target string) (code int, said, asked string) {
 	}
 	record := filepath.Join(m.dir, "asked")
 	must.Do(m.t, os.WriteFile(record, nil, 0o644)) // another user reads it
-	for _, name := range []string{"cc", "make", "git", "python3", "redis-server", "promtool", "openssl", "uname"} {
+	for _, name := range []string{"cc", "make", "git", "python3", "redis-server", "promtool", "openssl", "chromium", "npm", "uname"} {
 		write(name, "#!/bin/sh\n")
 	}
 	if m.cc != "" {
@@ -68,7 +68,7 @@ func (m machine) setUp(target string) (code int, said, asked string) {
 // A machine that has everything is left alone, and a round needs less than the tests.
 func TestSetUpLeavesAWholeMachineAlone(t *testing.T) {
 	t.Parallel()
-	for target, without := range map[string][]string{"test": nil, "round": {"git", "python3", "redis-server", "promtool", "openssl"}} {
+	for target, without := range map[string][]string{"test": nil, "round": {"git", "python3", "redis-server", "promtool", "openssl", "chromium", "npm"}} {
 		if code, said, asked := newMachine(t, without...).setUp(target); code != 0 || said+asked != "" {
 			t.Errorf("%s, without %q: exit code %d, said %q, apt-get %q; want nothing done", target, without, code, said, asked)
 		}
