@@ -69,7 +69,8 @@ func (m *miner) scoreRepository(repo *input.Repository) {
 	open := of(m.open, repo.Name)
 	closed := of(m.closed, repo.Name)
 	out := m.repository(repo.Name)
-	*out = RepositoryOutcome{Repository: repo.Name, PullFigures: figuresOf(merged, open, closed), baseWhole: repo.FixedBaseWhole}
+	*out = RepositoryOutcome{Repository: repo.Name, PullFigures: figuresOf(merged, open, closed)}
+	out.baseWhole = repo.FixedBaseWhole || len(merged) == 0
 	gate := pullGate(&out.PullFigures, &repo.Eligibility)
 	out.PullGate = &gate
 	out.Eligible = gate.Code == GateOpen
@@ -176,7 +177,8 @@ func (m *miner) pullTotals() {
 }
 
 // baseTotal adds up the base scores of repositories. A total that came from fixed
-// base scores written as integers is an int in the validator, and added as one.
+// base scores written as integers is an int in the validator, and added as one. So is
+// the total of no pull request, which is why it does not begin the sum of floats.
 func baseTotal(list []RepositoryOutcome) float64 {
 	var t total
 	for i := range list {
