@@ -218,8 +218,32 @@ func replayConducted(ctx context.Context, s *session.Session, selection outcome.
 // usageOfReplay turns an error that the caller can correct into wrong usage: a selection
 // that the round does not have, a round that still runs, and an unusable token file.
 func usageOfReplay(err error) error {
-	if errors.Is(err, outcome.ErrSelection) || errors.Is(err, round.ErrRunning) || errors.Is(err, miners.ErrUnusable) {
+	if errors.Is(err, outcome.ErrSelection) || errors.Is(err, round.ErrRunning) || errors.Is(err, round.ErrRules) ||
+		errors.Is(err, miners.ErrUnusable) {
 		return command.UsageError{Err: err}
 	}
 	return err
+}
+
+// rulesFlag lets a round of other rules run again.
+func rulesFlag() cli.Flag {
+	return command.Offers(&cli.StringFlag{
+		Name:     "rules",
+		Category: groupReplay,
+		Sources:  command.Env("rules"),
+		Usage:    "`current` runs a round of another version of the rules again under this version's",
+	}, currentRules)
+}
+
+// currentRules is the one value of --rules.
+const currentRules = "current"
+
+// readRules reads --rules.
+func readRules(c *cli.Command) (current bool, err error) {
+	switch rules := c.String("rules"); rules {
+	case "", currentRules:
+		return rules == currentRules, nil
+	default:
+		return false, command.Usage("--rules %q: want %q, or leave it out", rules, currentRules)
+	}
 }

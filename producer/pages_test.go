@@ -25,6 +25,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -56,6 +57,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	m.Round = replayedRound
 	m.AsOf = shownAsOf.Add(48 * time.Hour)
 	m.PlannedAt = time.Now().Add(-75 * time.Second)
+	m.Rules = scoring.RulesVersion
 	must(bus.Rounds.CreateManifest(t.Context(), m))
 	letter := job.DeadLetter{
 		Round: replayedRound, UID: 8, Class: job.Transient, Attempts: 4, Worker: "worker-of-a-host-with-a-long-name-17", Trace: strings.Repeat("4b", 16),

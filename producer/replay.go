@@ -32,6 +32,7 @@ func replayCommand() *cli.Command {
 			Usage:    "only the degraded miners; with --class, these as well",
 		},
 		likeFlag("only the miners of one group of failures: the group's `KEY`, as `producer failed` lists it", lastConcluded),
+		rulesFlag(),
 		dryRunFlag(),
 	}
 	return &cli.Command{
@@ -81,6 +82,9 @@ func replay(ctx context.Context, c *cli.Command) error {
 // or are degraded; whether the round has what is named is checked by Select.
 func readSelection(c *cli.Command) (s outcome.Selection, err error) {
 	s = outcome.Selection{Class: job.Class(c.String("class")), Degraded: c.Bool("degraded"), Like: c.String("like")}
+	if s.CurrentRules, err = readRules(c); err != nil {
+		return s, err
+	}
 	s.UIDs, err = readUIDs(c)
 	return s, err
 }

@@ -18,6 +18,7 @@ func rescoreCommand() *cli.Command {
 			Sources:  command.Env("uid"),
 			Usage:    "the miners: `N,...`, each of which has a job in the round",
 		},
+		rulesFlag(),
 		dryRunFlag(),
 	}
 	return &cli.Command{
@@ -50,5 +51,9 @@ func rescore(ctx context.Context, c *cli.Command) error {
 	if len(uids) == 0 {
 		return command.Usage("which miners? Give --uid N,... (%s --help shows the usage)", c.FullName())
 	}
-	return runAgain(ctx, c, outcome.Selection{UIDs: uids, Rescore: true})
+	current, err := readRules(c)
+	if err != nil {
+		return err
+	}
+	return runAgain(ctx, c, outcome.Selection{UIDs: uids, Rescore: true, CurrentRules: current})
 }

@@ -90,6 +90,7 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	must(err)
 	data, err := json.Marshal(outcome.Result{
 		Version: job.Version, Round: shownRound, Revision: 1, AsOf: shownAsOf, Planned: 3, Done: 2, Failed: 1,
+		Rules: scoring.RulesVersion, PlannedRules: scoring.FirstRules,
 		DeadLetters: []job.DeadLetter{letter}, Outcome: scoring.Conclude(in),
 		Degraded: []outcome.Degraded{{UID: 5, Missing: []job.Missing{
 			{What: "files acme/widgets#14", Cause: job.Unanswered, Error: "503"},

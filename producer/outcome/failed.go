@@ -205,6 +205,9 @@ type Selection struct {
 	Rescore bool
 	// Like chooses one group of failures by its key (Groups); "" for any.
 	Like string
+	// CurrentRules lets a round that was planned under another version of the rules run
+	// again under this code's.
+	CurrentRules bool
 }
 
 // ErrSelection says that a selection, of a replay or of a rescore, names what there is not.

@@ -25,6 +25,11 @@ type Result struct {
 	Complete bool `json:"complete"`
 	// Unloadable are the languages that gave no nodes, as in the validator.
 	Unloadable []string `json:"unloadable_languages"`
+	// Rules is the version of the rules that concluded the round, PlannedRules the one that
+	// it was planned under. They differ after an upgrade in the middle of a round, and
+	// after a replay with `--rules current`. 0 is a version from before they were noted.
+	Rules        int `json:"rules,omitempty"`
+	PlannedRules int `json:"planned_rules,omitempty"`
 	// Planned, Done and Failed count jobs. Done includes the degraded ones.
 	Planned int `json:"planned"`
 	Done    int `json:"done"`

@@ -135,6 +135,7 @@ func printJobs(w io.Writer, r outcome.Result) error {
 	if len(r.Unloadable) > 0 {
 		p.textf(0, "Languages that gave no nodes, as in the validator: %s.", strings.Join(r.Unloadable, ", "))
 	}
+	printRules(p, &r)
 	if r.Complete {
 		p.painted(terminal.Good, func() { p.textf(0, "The round is complete.") })
 	} else {
@@ -227,4 +228,17 @@ func remedy(name string, identities bool) string {
 		text += " --tokens FILE"
 	}
 	return text
+}
+
+// printRules names the version of the rules. An outcome from before they were noted has none.
+func printRules(p *page, r *outcome.Result) {
+	switch {
+	case r.Rules == 0:
+	case r.PlannedRules == r.Rules:
+		p.textf(0, "Rules: version %d.", r.Rules)
+	default:
+		p.painted(terminal.Warn, func() {
+			p.textf(0, "Rules: version %d, but the round was planned under version %d: a replay takes --rules current.", r.Rules, r.PlannedRules)
+		})
+	}
 }

@@ -237,6 +237,8 @@ func (w *work) newResult(e evidence) outcome.Result {
 		Due:               m.Due,
 		Mirror:            m.Mirror,
 		Unloadable:        m.Unloadable,
+		Rules:             scoring.RulesVersion,
+		PlannedRules:      m.RulesVersion(),
 		Planned:           p.Planned,
 		Done:              p.Done,
 		Failed:            p.Failed,

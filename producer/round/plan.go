@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/scoring/tokens"
 )
@@ -67,6 +68,7 @@ func Plan(id string, in Inputs, now time.Time) (job.Manifest, error) {
 		Languages:  in.Languages.Data,
 		Tokens:     in.Tokens.Data,
 		Unloadable: in.Unloadable,
+		Rules:      scoring.RulesVersion,
 	}, nil
 }
 

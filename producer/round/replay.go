@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mirrorfleet/producer/outcome"
@@ -12,12 +13,16 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/plural"
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
 )
 
 // ErrRunning says that a round is not concluded yet. It cannot be replayed, because a
 // miner that has failed so far may still be in its first outcome.
 var ErrRunning = errors.New("the round is not concluded yet")
+
+// ErrRules says that a round was planned under another version of the rules.
+var ErrRules = errors.New("other rules")
 
 // Replay runs failed miners of a concluded round again, or for a rescore any miners that
 // are named, and concludes the round again. The
@@ -137,7 +142,8 @@ func (r *Runner) begin(ctx context.Context, m known, replay job.Replay) (outcome
 }
 
 // Chosen lists the miners that a replay would run, and those of the selection that are
-// being replayed already. It returns ErrRunning if the round has no outcome and outstanding
+// being replayed already. It returns ErrRules if the round is one of other rules and the
+// selection does not say that the current ones are meant, ErrRunning if the round has no outcome and outstanding
 // jobs, and outcome.ErrSelection if the selection names a miner that has not failed, or that has no
 // job.
 func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s outcome.Selection) (
@@ -151,6 +157,9 @@ func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s outcome.Sel
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the manifest of round %s: %w", round, err)
 	}
+	if err = sameRules(&m, s); err != nil {
+		return nil, nil, err
+	}
 	failures, err := outcome.ReadFailures(ctx, bus, m, len(revisions) > 0)
 	if err != nil {
 		return nil, nil, err
@@ -160,6 +169,25 @@ func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s outcome.Sel
 			plural.Of(failures.Outstanding, "job")+" "+plural.Are(failures.Outstanding))
 	}
 	return s.Select(failures)
+}
+
+// sameRules refuses a round of another version of the rules, unless the selection takes
+// the current one: some of its miners would have the old rules, and some the new ones.
+func sameRules(m *job.Manifest, s outcome.Selection) error {
+	planned := m.RulesVersion()
+	if planned == scoring.RulesVersion || s.CurrentRules {
+		return nil
+	}
+	var changes []string
+	for _, c := range scoring.RuleChanges(planned, scoring.RulesVersion) {
+		changes = append(changes, c.Change)
+	}
+	if len(changes) == 0 {
+		changes = []string{"this version does not know what"}
+	}
+	return fmt.Errorf("%w: round %s was planned under version %d, and this is version %d. What differs: %s. "+
+		"With --rules current (in the API: \"rules\": \"current\") its miners run again under version %d",
+		ErrRules, m.Round, planned, scoring.RulesVersion, strings.Join(changes, "; "), scoring.RulesVersion)
 }
 
 // unchanged splits the miners that were asked for into those that have still failed in the

@@ -34,6 +34,7 @@ const (
 	unknownMiner     kind = "unknown-miner"
 	unknownProblem   kind = "unknown-problem"
 	notConcluded     kind = "not-concluded"
+	otherRules       kind = "other-rules"
 	noBucket         kind = "no-bucket"
 	crossOrigin      kind = "cross-origin"
 	foreignHost      kind = "foreign-host"
@@ -74,6 +75,7 @@ var meanings = map[kind]meaning{
 	unknownMiner:     {404, "There is no such miner in the round", "the detail lists the round's uids"},
 	unknownProblem:   {404, "There is no such type of problem", "see docs/api.md"},
 	notConcluded:     {404, "The round has no outcome yet", "wait for it; the round itself says how far it is"},
+	otherRules:       {409, "The round was planned under other rules", "read what differs; rules: \"current\" runs it under the new ones"},
 	noBucket:         {404, "The egress has no bucket", "nobody has asked for a permit of it yet, or Redis lost its state"},
 	notKept:          {409, "The round did not keep what this needs", "the detail names it; nothing is guessed"},
 	methodNotAllowed: {405, "That cannot be done here", "the header Allow lists what can"},
@@ -208,6 +210,7 @@ func problemOf(ctx context.Context, err error) *problem {
 		{view.ErrNoMiner, unknownMiner},
 		{view.ErrNotConcluded, notConcluded},
 		{round.ErrRunning, notConcluded},
+		{round.ErrRules, otherRules},
 		{outcome.ErrSelection, nothingToReplay},
 		{round.ErrCancel, nothingToCancel},
 		{steering.ErrReplaying, replayUnderWay},

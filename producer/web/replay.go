@@ -15,6 +15,7 @@ type replayRequest struct {
 	Class    job.Class `json:"class"`
 	Degraded bool      `json:"degraded"`
 	Like     string    `json:"like"`
+	Rules    string    `json:"rules"`
 	DryRun   bool      `json:"dry_run"`
 }
 
@@ -25,16 +26,17 @@ func (a *API) replay(r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	asked, err := readOrder[replayRequest](r, `{"uids": [5, 17], "dry_run": true}`,
-		"uids as a list of whole numbers, class and like as texts, degraded and dry_run as true or false",
-		"uids, class, degraded, like, dry_run")
+		"uids as a list of whole numbers, class, like and rules as texts, degraded and dry_run as true or false",
+		"uids, class, degraded, like, rules, dry_run")
 	if err != nil {
 		return reply{}, err
 	}
 	return a.again(r, outcome.Selection{
-		UIDs:     asked.UIDs,
-		Class:    asked.Class,
-		Degraded: asked.Degraded,
-		Like:     asked.Like,
+		UIDs:         asked.UIDs,
+		Class:        asked.Class,
+		Degraded:     asked.Degraded,
+		Like:         asked.Like,
+		CurrentRules: asked.Rules == currentRules,
 	}, asked.DryRun)
 }
 
@@ -62,20 +64,34 @@ func (asked replayRequest) check() error {
 	if asked.Class != "" && !slices.Contains(classes, asked.Class) {
 		return wrong("class", "%.80q: want one of %v", asked.Class, classes)
 	}
+	return checkRules(asked.Rules)
+}
+
+// currentRules is the one value of the field rules.
+const currentRules = "current"
+
+func checkRules(rules string) error {
+	if rules != "" && rules != currentRules {
+		return wrong("rules", "%.80q: want %q, or none", rules, currentRules)
+	}
 	return nil
 }
 
 // rescoreRequest is the body of a rescore.
 type rescoreRequest struct {
-	UIDs   []int `json:"uids"`
-	DryRun bool  `json:"dry_run"`
+	UIDs   []int  `json:"uids"`
+	Rules  string `json:"rules"`
+	DryRun bool   `json:"dry_run"`
 }
 
 func (asked rescoreRequest) check() error {
 	if len(asked.UIDs) == 0 {
 		return wrong("uids", "is missing: want a list of the miners, such as [5, 17]")
 	}
-	return checkUIDs(asked.UIDs)
+	if err := checkUIDs(asked.UIDs); err != nil {
+		return err
+	}
+	return checkRules(asked.Rules)
 }
 
 // rescore is replay for miners that are named, whatever their jobs came to.
@@ -84,9 +100,9 @@ func (a *API) rescore(r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	asked, err := readOrder[rescoreRequest](r, `{"uids": [5, 17]}`,
-		"uids as a list of whole numbers, dry_run as true or false", "uids, dry_run")
+		"uids as a list of whole numbers, rules as a text, dry_run as true or false", "uids, rules, dry_run")
 	if err != nil {
 		return reply{}, err
 	}
-	return a.again(r, outcome.Selection{UIDs: asked.UIDs, Rescore: true}, asked.DryRun)
+	return a.again(r, outcome.Selection{UIDs: asked.UIDs, Rescore: true, CurrentRules: asked.Rules == currentRules}, asked.DryRun)
 }

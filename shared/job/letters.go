@@ -25,7 +25,10 @@ type Manifest struct {
 	Tokens    json.RawMessage `json:"token_weights"`
 	// Unloadable are the languages that give no nodes, as in the validator.
 	Unloadable []string `json:"unloadable_languages"`
-	Trace      string   `json:"trace,omitempty"`
+	// Rules is the version of the rules that the round was planned under; 0 for a round
+	// from before rules had a version (RulesVersion).
+	Rules int    `json:"rules,omitempty"`
+	Trace string `json:"trace,omitempty"`
 	// Due is the instant of the schedule that the round was begun for; zero for
 	// a round that somebody ran by hand.
 	Due time.Time `json:"due,omitzero"`
@@ -42,6 +45,9 @@ type Manifest struct {
 	SHA256   string `json:"-"`
 	SignedBy string `json:"-"`
 }
+
+// RulesVersion is the version of the rules that the round was planned under.
+func (m *Manifest) RulesVersion() int { return max(m.Rules, scoring.FirstRules) }
 
 // NoteUnidentified begins each note on miners whose identity GitHub left unknown.
 const NoteUnidentified = "GitHub did not name the accounts of the tokens of "
