@@ -26,7 +26,6 @@ NEEDS = {
     'gittensor/validator/issue_discovery/scan.py': ['run_issue_discovery'],
     'gittensor/validator/utils/datetime_utils.py': ['calculate_time_decay'],
     'gittensor/validator/utils/github_validation.py': ['GitHubCredentialValidation'],
-    'gittensor/validator/utils/isolated_scoring.py': ['isolated_calculate_token_score'],
     'gittensor/validator/utils/load_weights.py': [
         'load_master_repo_weights',
         'load_programming_language_weights',

@@ -269,7 +269,7 @@ def _reason(shown: Difference, ours: list[Any] | None) -> str:
             'base_score': 'base',
             'review_quality_multiplier': 'review_quality',
         }.get(figure, '')
-        found = reasons.get(part) or []
+        found: Any = reasons.get(part) or []
         if part == 'time_decay' and found and found.get('hours') == found.get('grace_period_hours'):
             return 'at the end of the grace period'
         return _codes(found if isinstance(found, list) else [found])

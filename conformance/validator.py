@@ -38,6 +38,8 @@ BREAKDOWN = (
     'structural_added_count structural_added_score structural_deleted_count structural_deleted_score '
     'leaf_added_count leaf_added_score leaf_deleted_count leaf_deleted_score'
 ).split()
+# What scores the files of a pull request: in a child process since June 2026, and in the process itself before.
+SCORERS = ('isolated_calculate_token_score', 'calculate_token_score_from_file_changes')
 # The rule behind a failure, by a word of the validator's text.
 FAILURES = {
     'RECYCLE': 'recycle uid',
@@ -95,7 +97,9 @@ class Validator:
         self.fallback = self._fallback()
         self.files: dict[str, list[dict[str, Any]]] = {}
         self.windows: dict[str, dict[str, str]] = {}
-        self.scoring.isolated_calculate_token_score = self._noting
+        for scorer in SCORERS:
+            if hasattr(self.scoring, scorer):
+                setattr(self.scoring, scorer, self._noting)
         self._folder = tempfile.TemporaryDirectory(prefix='conform-weights-')
         self.use_weights(checkout.read(f'{WEIGHTS}/programming_languages.json'), checkout.read(f'{WEIGHTS}/token_weights.json'))
 

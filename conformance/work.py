@@ -46,7 +46,10 @@ class Worker:
         return self.ours.rounds(path), self.validator.play(case)
 
     def play(self, what: str, case: dict[str, Any]) -> Found:
-        ours, theirs = self.both(case)
+        try:
+            ours, theirs = self.both(case)
+        except ValueError as e:  # the loader's refusal of a registry
+            return Found(what, 0, 1, [Difference(('0', 'registry'), 'read', f'refused: {e}')])
         c = compare_rounds(ours, theirs)
         return Found(what, len(theirs), c.values, c.differences[:KEPT], case if c.differences else None)
 

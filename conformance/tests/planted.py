@@ -45,10 +45,10 @@ PLANTS = [
     Plant('a rounding', SCORING, r'(scoring_cfg\.time_decay\)), 2\)', r'\1, 3)', 'time decay: rounding'),
     Plant(
         'an order of summation',
-        'gittensor/validator/oss_contributions/scoring.py',
-        r'(for pr in) merged:',
-        r'\1 reversed(merged):',
-        'sums of a repository: order of sums',
+        'gittensor/validator/utils/tree_sitter_scoring.py',
+        r'(for signature, count in) (added\.items\(\)):',
+        r'\1 reversed(\2):',
+        'weights of files: order of sums',
     ),
     Plant('a dropped gate', SCORING, r'(approved_count) == 0', r'\1 < 0', 'merge gate: self-merged-without-approval', 150),
     Plant(

@@ -3,6 +3,7 @@ package parity_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -41,7 +42,7 @@ type reply struct {
 	Case     *mirrorsim.Case `json:"case,omitempty"`
 	Rounds   []replyRound    `json:"rounds,omitempty"`
 	Pairs    []replyPair     `json:"pairs,omitempty"`
-	Registry *input.Registry `json:"registry,omitempty"`
+	Registry any             `json:"registry,omitempty"` // an input.Registry, by the names of its fields
 	Error    string          `json:"error,omitempty"`
 }
 
@@ -76,13 +77,14 @@ func TestConform(t *testing.T) { //nolint:paralleltest // it has the standard in
 	lines := bufio.NewReader(os.Stdin)
 	for {
 		line, err := lines.ReadBytes('\n')
-		if err == io.EOF { //nolint:errorlint // a bare io.EOF is what ReadBytes returns
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		must.Do(t, err)
 		a := reply{Error: "the test could not play it, and says why below"}
 		t.Run("question", func(t *testing.T) { a = s.answer(t, line) })
-		fmt.Printf("%s%s\n", replyMark, must.Get(json.Marshal(a))(t))
+		_, err = fmt.Fprintf(os.Stdout, "%s%s\n", replyMark, must.Get(json.Marshal(a))(t))
+		must.Do(t, err)
 	}
 }
 
@@ -96,7 +98,7 @@ func weights(languages, weights []byte) (*tokens.Weights, error) {
 }
 
 // answer is one answer. What is refused is an answer too.
-func (s scorer) answer(t *testing.T, line []byte) (a reply) {
+func (s *scorer) answer(t *testing.T, line []byte) (a reply) {
 	t.Helper()
 	var q question
 	err := json.Unmarshal(line, &q)
@@ -111,15 +113,14 @@ func (s scorer) answer(t *testing.T, line []byte) (a reply) {
 	case q.Pack != "":
 		err = pack(q.Pack)
 	case q.Registry != nil:
-		var registry input.Registry
-		registry, err = input.ParseRegistry(q.Registry)
-		a.Registry = &registry
+		a.Registry, err = input.ParseRegistry(q.Registry)
 	default:
+		with := *s // the next question has its own weights
 		if q.Languages != nil {
-			s.weights, err = weights(q.Languages, q.Tokens)
+			with.weights, err = weights(q.Languages, q.Tokens)
 		}
 		if err == nil {
-			a.Pairs = s.pairs(t, q.Pairs)
+			a.Pairs = with.pairs(t, q.Pairs)
 		}
 	}
 	if err != nil {
@@ -145,9 +146,9 @@ func pack(file string) error {
 }
 
 // rounds plays a case through the rules as pure functions.
-func (s scorer) rounds(t *testing.T, c *world) (rounds []replyRound) {
+func (s *scorer) rounds(t *testing.T, c *world) (rounds []replyRound) {
 	t.Helper()
-	for _, played := range run(t, s, c) {
+	for _, played := range run(t, *s, c) {
 		r := replyRound{
 			Outcome: shaped(played.outcome), Windows: played.input.Registry.Windows(played.input.AsOf),
 			Files: map[string][]tokens.FileFigures{},
@@ -165,7 +166,7 @@ func (s scorer) rounds(t *testing.T, c *world) (rounds []replyRound) {
 }
 
 // pairs scores each file as the only one of a pull request.
-func (s scorer) pairs(t *testing.T, files []tokens.File) (scored []replyPair) {
+func (s *scorer) pairs(t *testing.T, files []tokens.File) (scored []replyPair) {
 	t.Helper()
 	scale := input.DefaultRepository("").Scoring.SrcTokSaturationScale
 	for i := range files {
