@@ -80,7 +80,7 @@ $(AXE): tools/axe/package.json tools/axe/package-lock.json | tools
 
 .PHONY: look
 look: build $(AXE) ### look at the dashboard in Chromium [PICTURES=DIR]
-	@MIRRORFLEET_PICTURES="$(abspath $(PICTURES))" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_AXE="$(abspath $(AXE))" \
+	@MIRRORFLEET_PICTURES="$(abspath $(PICTURES))" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_AXE="$(abspath $(AXE))" \
 		$(GO) test -count 1 -timeout 10m -v ./producer/dashboard/browser
 
 .PHONY: trace-test
@@ -125,7 +125,7 @@ move: ### run the documented commands: one server of NATS to three and back, the
 # tests of whole processes wait for clocks and servers, so four of them share two cores.
 .PHONY: test
 test: build $(AXE) ### pass every test, with the race detector
-	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_AXE="$(abspath $(AXE))" $(GO) test -race -vet off -parallel 4 -timeout 20m ./...
+	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_AXE="$(abspath $(AXE))" $(GO) test -race -vet off -parallel 4 -timeout 20m ./...
 
 # After a change of a flag, a page or a list: read the difference before it is kept.
 # One package at a time: three of them write docs/settings.md.

@@ -200,10 +200,10 @@ func partsOf(at place, a *view.Miner) []repositoryPart {
 		path := paths[d.Repository]
 		delete(paths, d.Repository)
 		if r.PullGate != nil {
-			part.Sides = append(part.Sides, sideOf("pull requests", decimals(r.TotalScore, scoreDigits), d.Pulls))
+			part.Sides = append(part.Sides, sideOf(r.Repository, "pull requests", decimals(r.TotalScore, scoreDigits), d.Pulls))
 		}
 		if r.IssueGate != nil {
-			part.Sides = append(part.Sides, sideOf("issues", decimals(r.IssueDiscoveryScore, 2), d.Issues))
+			part.Sides = append(part.Sides, sideOf(r.Repository, "issues", decimals(r.IssueDiscoveryScore, 2), d.Issues))
 		} else if r.TotalOpenIssues > 0 {
 			part.Notes = append(part.Notes, plural.Of(r.TotalOpenIssues, "open issue")+", none to judge.")
 		}
@@ -221,13 +221,13 @@ func partsOf(at place, a *view.Miner) []repositoryPart {
 	return parts
 }
 
-func sideOf(name, score string, d view.Derivation) sidePart {
+func sideOf(repository, name, score string, d view.Derivation) sidePart {
 	return sidePart{
 		Name:     name,
 		Score:    score,
 		Zero:     d.Zero,
 		Gates:    d.Gates,
-		Fall:     fallOf(name, d),
+		Fall:     fallOf(name+" of "+repository, d),
 		Formulas: d.Formulas,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"mirrorfleet/producer/view"
@@ -120,7 +121,7 @@ func (d *Dashboard) runningBody(s *seen, now time.Time) *runningBody {
 func leftOf(m *view.Moment) string {
 	left := m.Remaining()
 	if !left.Known {
-		return cmp.Or(left.Why, "not known")
+		return cmp.Or(strings.TrimPrefix(left.Why, "time left "), "not known")
 	}
 	step := time.Second
 	if left.Time > time.Minute {

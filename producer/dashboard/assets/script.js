@@ -27,7 +27,8 @@
     }
   };
   if (!document.hidden) tell();
-  setInterval(() => document.hidden || tell(), 1000);
+  let paused = false; // by the viewer: then nothing moves
+  setInterval(() => document.hidden || paused || tell(), 1000);
 
   document.addEventListener("keydown", (e) => {
     if (e.key !== "/" || e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, textarea, select")) return;
@@ -86,7 +87,7 @@
   const address = document.body.dataset.live;
   const control = document.querySelector("[data-pause]");
   if (!address || !control) return;
-  let source, version = document.body.dataset.version || "", paused = false, ended = false;
+  let source, version = document.body.dataset.version || "", ended = false;
   const say = (text) => { document.querySelector("[data-live-state]").textContent = text; };
   const close = () => { if (source) source.close(); source = undefined; };
   const open = () => {

@@ -52,14 +52,14 @@ func (w *words) String() string {
 }
 
 var (
-	address = regexp.MustCompile(`(http://127\.0\.0\.1:\d+)/`)
+	address = regexp.MustCompile(`dashboard: (http://127\.0\.0\.1:\d+)/`)
 	named   = regexp.MustCompile(`\d{8}t\d{6}z-[0-9a-f]{6}`)
 )
 
 // start runs a round with more flags. The test's end stops it.
 func start(t *testing.T, flags ...string) fleet {
 	t.Helper()
-	sim := fleettest.Simulate(t, "--limit", "0", "--fault", "400=0.03", "--seed", "3")
+	sim := fleettest.Simulate(t, "--limit", "0", "--fault", "400=0.03", "--seed", "4")
 	state := t.TempDir()
 	cmd := fleettest.Command(t.Context(), t, "producer", append([]string{"run", "--local", "--state", state, "--web", "127.0.0.1:0",
 		"--mirror", sim.URL, "--miners", sim.Miners, "--registry", sim.Registry, "--as-of", sim.AsOf}, flags...)...)
@@ -71,6 +71,9 @@ func start(t *testing.T, flags ...string) fleet {
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 		<-ended
+		if t.Failed() {
+			t.Logf("the producer said:\n%s", said)
+		}
 	})
 	f := fleet{}
 	select {

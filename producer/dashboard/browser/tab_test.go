@@ -14,6 +14,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -178,10 +179,26 @@ func (b *tab) at() string {
 	return strings.TrimPrefix(run(b, "asking for the address", chromedp.Location()), b.site)
 }
 
-// until waits until an expression of JavaScript is true.
+// until waits until an expression of JavaScript is true, whatever pages the tab goes through
+// meanwhile.
 func (b *tab) until(what, expression string) {
 	b.t.Helper()
-	run(b, "waiting for "+what, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(50*time.Millisecond)))
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for {
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if is && err == nil {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			shown, _ := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS("body")))
+			b.t.Fatalf("waiting for %s: %v; the page shows:\n%s", what, err, shown)
+		}
+	}
 }
 
 // eval is the value of an expression of JavaScript.
@@ -204,9 +221,9 @@ type violation struct {
 // policy would not load it.
 func axe(t *testing.T) string {
 	t.Helper()
-	file := os.Getenv("MIRRORFLEET_AXE")
+	file := os.Getenv("MIRRORFLEET_TEST_AXE")
 	if file == "" {
-		t.Fatal("MIRRORFLEET_AXE is not set: make axe fetches axe-core, and make test sets it")
+		t.Fatal("MIRRORFLEET_TEST_AXE is not set: make axe fetches axe-core, and make test sets it")
 	}
 	return string(must.Get(os.ReadFile(file))(t))
 }
@@ -253,10 +270,19 @@ func (b *tab) types(selector, text string) {
 	run(b, "typing", chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// presses presses keys wherever the focus is.
-func (b *tab) presses(keys string) {
+// presses presses a key wherever the focus is, as a keyboard does: what the page prevents does
+// not happen. text is what the key types; "" for nothing.
+func (b *tab) presses(key, text string, code int64) {
 	b.t.Helper()
-	run(b, "pressing keys", chromedp.KeyEvent(keys))
+	press := input.DispatchKeyEventParams{
+		Type:                  input.DispatchKeyEventTypeKeyDown,
+		Key:                   key,
+		Text:                  text,
+		WindowsVirtualKeyCode: code,
+	}
+	command(b, input.DispatchKeyEvent, press)
+	press.Type, press.Text = input.DispatchKeyEventTypeKeyUp, ""
+	command(b, input.DispatchKeyEvent, press)
 }
 
 // enters presses Enter, and waits for the page that this leads to.
