@@ -118,7 +118,7 @@ func TestAGroupIsReplayed(t *testing.T) {
 		globalThis.revision = r.revision;
 	}), globalThis.revision === 2)`)
 	b.goes("/rounds/" + f.round + "/compare?from=1&to=2")
-	if text := b.text("main"); !strings.Contains(text, "replay") {
+	if text := b.text("main"); !strings.Contains(text, "Revision 2 against revision 1") {
 		t.Errorf("the comparison says %q", text)
 	}
 	b.sound()
