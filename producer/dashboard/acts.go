@@ -22,7 +22,7 @@ import (
 type act struct {
 	// shows says what the order will do.
 	shows func(*http.Request) (orderBody, error)
-	// gives gives it, and returns the code of what came of it (toldTexts).
+	// gives carries it out, and returns the code of what came of it (toldTexts).
 	gives func(*http.Request, steering.Giver) (told string, err error)
 }
 
@@ -102,7 +102,11 @@ func (d *Dashboard) carriesOut(a act) maker {
 			return page{}, errSignIn
 		}
 		if err := r.ParseForm(); err != nil {
-			return page{}, &web.Problem{Status: http.StatusBadRequest, Title: "The form could not be read", Todo: "Open the page again and fill it in anew."}
+			return page{}, &web.ProblemError{
+				Status: http.StatusBadRequest,
+				Title:  "The form could not be read",
+				Todo:   "Open the page again and fill it in anew.",
+			}
 		}
 		reason := r.PostFormValue("reason")
 		if err := bounded.CheckOrderText(reason); err != nil {
@@ -127,7 +131,7 @@ func (d *Dashboard) mayOrder(r *http.Request) (signIn string, err error) {
 	caller := guard.Caller(r)
 	switch {
 	case !guard.TakesOrders():
-		return "", &web.Problem{
+		return "", &web.ProblemError{
 			Status: http.StatusForbidden,
 			Title:  "This producer takes no orders",
 			Todo:   "Start it with --api-token-file, or give the order with the command.",
@@ -135,7 +139,7 @@ func (d *Dashboard) mayOrder(r *http.Request) (signIn string, err error) {
 	case caller.Orders:
 		return "", nil
 	case caller.Reads && !guard.ReadsFreely():
-		return "", &web.Problem{
+		return "", &web.ProblemError{
 			Status: http.StatusForbidden,
 			Title:  "Your token is for reading alone",
 			Todo:   "Sign out, and sign in with a token of --api-token-file.",

@@ -22,7 +22,7 @@ type visitor struct {
 // signIn signs in with a token, as the form does.
 func (b *bundle) signIn(t *testing.T, secret string) visitor {
 	t.Helper()
-	a := b.submit(t, http.MethodPost, "/sign-in", "token="+secret)
+	a := b.submit(t, http.MethodPost, "/sign-in", "token="+secret) //nolint:bodyclose // submit closes it
 	if a.StatusCode != http.StatusSeeOther || len(a.Cookies()) != 1 {
 		t.Fatalf("signing in: %d, %d cookies", a.StatusCode, len(a.Cookies()))
 	}
@@ -37,10 +37,10 @@ func (v visitor) shows(t *testing.T, path string, texts ...string) nettest.Answe
 	return a
 }
 
-// gives gives an order, and holds where it leads and what the page there says was done.
+// gives carries out an order, and holds where it leads and what the page there says was done.
 func (v visitor) gives(t *testing.T, path, form, back, told string) {
 	t.Helper()
-	a := v.submit(t, http.MethodPost, path, form, "Cookie", v.cookie)
+	a := v.submit(t, http.MethodPost, path, form, "Cookie", v.cookie) //nolint:bodyclose // submit closes it
 	to := must.Get(url.Parse(a.Header.Get("Location")))(t)
 	if a.StatusCode != http.StatusSeeOther || to.Path != back || to.Query().Get("told") == "" {
 		t.Errorf("%s %s: %d to %q, want to %s", path, form, a.StatusCode, to, back)
@@ -98,7 +98,7 @@ func TestWhoMayOrder(t *testing.T) {
 	reading := closed.signIn(t, reader)
 	v := b.signIn(t, token)
 	for _, path := range paths {
-		a := b.submit(t, http.MethodGet, path, "")
+		a := b.submit(t, http.MethodGet, path, "") //nolint:bodyclose // submit closes it
 		if to := a.Header.Get("Location"); a.StatusCode != http.StatusSeeOther || to != "/sign-in?to="+url.QueryEscape(path) {
 			t.Errorf("%s: %d to %q, want to the sign-in and back", path, a.StatusCode, to)
 		}

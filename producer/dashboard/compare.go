@@ -42,7 +42,7 @@ func (d *Dashboard) compare(r *http.Request) (page, error) {
 		return page{}, fmt.Errorf("listing the outcomes of round %s: %w", name, err)
 	}
 	if len(revisions) < 2 {
-		return page{}, &web.Problem{
+		return page{}, &web.ProblemError{
 			Status: http.StatusNotFound,
 			Title:  "There is nothing to compare",
 			Detail: fmt.Sprintf("Round %s has one revision of its outcome.", name),

@@ -98,8 +98,8 @@ func New(cfg Config) (*Dashboard, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	for pattern, make := range d.pages() {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { d.serve(w, r, make) })
+	for pattern, maker := range d.pages() {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { d.serve(w, r, maker) })
 	}
 	for address, act := range d.acts() {
 		mux.HandleFunc("GET "+address, func(w http.ResponseWriter, r *http.Request) { d.serve(w, r, d.asks(act)) })
@@ -177,11 +177,11 @@ func secured(next http.Handler) http.Handler {
 var errSlow = errors.New("the page took too long")
 
 // serve makes a page within its time, and answers with it or with what is wrong.
-func (d *Dashboard) serve(w http.ResponseWriter, r *http.Request, make maker) {
+func (d *Dashboard) serve(w http.ResponseWriter, r *http.Request, makes maker) {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), d.cfg.Timeout, errSlow)
 	defer cancel()
 	r = r.WithContext(ctx)
-	p, err := d.inTurn(r, make)
+	p, err := d.inTurn(r, makes)
 	if err != nil {
 		p = d.failure(r, err)
 	}
@@ -189,7 +189,7 @@ func (d *Dashboard) serve(w http.ResponseWriter, r *http.Request, make maker) {
 }
 
 // inTurn checks that the caller may read, waits for a slot and makes the page.
-func (d *Dashboard) inTurn(r *http.Request, make maker) (page, error) {
+func (d *Dashboard) inTurn(r *http.Request, makes maker) (page, error) {
 	if caller := d.cfg.Guard.Caller(r); !caller.Reads && r.URL.Path != signInPath {
 		return page{}, errSignIn
 	}
@@ -200,14 +200,14 @@ func (d *Dashboard) inTurn(r *http.Request, make maker) (page, error) {
 	select {
 	case slots <- struct{}{}:
 		defer func() { <-slots }()
-		return d.guarded(r.Context(), r, make)
+		return d.guarded(r.Context(), r, makes)
 	case <-r.Context().Done():
-		return page{}, r.Context().Err()
+		return page{}, fmt.Errorf("waiting for other pages: %w", context.Cause(r.Context()))
 	}
 }
 
 // guarded turns a panic into an error, and logs it with its stack.
-func (d *Dashboard) guarded(ctx context.Context, r *http.Request, make maker) (_ page, err error) {
+func (d *Dashboard) guarded(ctx context.Context, r *http.Request, makes maker) (_ page, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			d.cfg.Log.ErrorContext(ctx, "a page of the dashboard panicked", "path", r.URL.Path,
@@ -215,12 +215,12 @@ func (d *Dashboard) guarded(ctx context.Context, r *http.Request, make maker) (_
 			err = errPanicked
 		}
 	}()
-	return make(r)
+	return makes(r)
 }
 
 var errPanicked = errors.New("a page panicked")
 
 // nothing is the page of an address that has none.
 func (d *Dashboard) nothing(*http.Request) (page, error) {
-	return page{}, &web.Problem{Status: http.StatusNotFound, Title: "There is nothing at this address", Todo: "Begin with the rounds."}
+	return page{}, &web.ProblemError{Status: http.StatusNotFound, Title: "There is nothing at this address", Todo: "Begin with the rounds."}
 }

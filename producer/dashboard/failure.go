@@ -22,8 +22,10 @@ func (d *Dashboard) failure(r *http.Request, err error) page {
 		return p
 	}
 	problem := d.problemOf(r, err)
-	if problem.Status >= http.StatusInternalServerError && !errors.Is(err, errPanicked) && !steering.Logged(err) && !errors.Is(r.Context().Err(), context.Canceled) {
-		d.cfg.Log.WarnContext(r.Context(), "a page of the dashboard could not be made", "path", r.URL.Path, "status", problem.Status, "error", err)
+	told := errors.Is(err, errPanicked) || steering.Logged(err) || errors.Is(r.Context().Err(), context.Canceled)
+	if problem.Status >= http.StatusInternalServerError && !told {
+		d.cfg.Log.WarnContext(r.Context(), "a page of the dashboard could not be made",
+			"path", r.URL.Path, "status", problem.Status, "error", err)
 	}
 	return page{
 		Status:   problem.Status,
@@ -33,17 +35,17 @@ func (d *Dashboard) failure(r *http.Request, err error) page {
 	}
 }
 
-func (d *Dashboard) problemOf(r *http.Request, err error) web.Problem {
+func (d *Dashboard) problemOf(r *http.Request, err error) web.ProblemError {
 	switch {
 	case errors.Is(err, access.ErrForeignHost):
-		return web.Problem{
+		return web.ProblemError{
 			Status: http.StatusMisdirectedRequest,
 			Title:  "This is not the name of the producer",
 			Detail: err.Error(),
 			Todo:   "Use the address that the producer has logged, or name the host in --api-hosts.",
 		}
 	case errors.Is(err, access.ErrCrossOrigin):
-		return web.Problem{
+		return web.ProblemError{
 			Status: http.StatusForbidden,
 			Title:  "Another site has sent this request",
 			Todo:   "If it was you, open the page here and give the order again.",

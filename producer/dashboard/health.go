@@ -87,7 +87,7 @@ func (d *Dashboard) diagnose(ctx context.Context, atMost time.Duration) (_ diagn
 	// It is for all who look, so it does not end with the request that has begun it.
 	found, err := d.cfg.Doctor(context.WithoutCancel(ctx))
 	if err != nil {
-		return diagnosed{}, false, fmt.Errorf("%w: %w", &web.Problem{
+		return diagnosed{}, false, fmt.Errorf("%w: %w", &web.ProblemError{
 			Status: http.StatusInternalServerError,
 			Title:  "The installation could not be examined",
 			Todo:   "The producer's log says why; producer doctor examines it, too.",

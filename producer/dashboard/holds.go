@@ -25,7 +25,7 @@ func (d *Dashboard) egressOrder(r *http.Request, title, button string) (orderBod
 	}
 	at := slices.IndexFunc(buckets, func(s ratelimit.State) bool { return s.Egress == name && s.Known })
 	if at < 0 {
-		return body, view.Bucket{}, &web.Problem{
+		return body, view.Bucket{}, &web.ProblemError{
 			Status: http.StatusNotFound,
 			Title:  "There is no such egress",
 			Detail: fmt.Sprintf("%.80q has no bucket", name),
@@ -58,11 +58,12 @@ func orUnknown(text string) string {
 func (d *Dashboard) giveHold(r *http.Request, g steering.Giver) (string, error) {
 	length, err := time.ParseDuration(r.PostFormValue("length"))
 	if err != nil {
-		return "", &web.Problem{
+		return "", &web.ProblemError{
 			Status: http.StatusBadRequest,
 			Title:  "The length of the hold is not understood",
-			Detail: fmt.Sprintf("%.80q: want a length of time such as 15m, from %s to %s", r.PostFormValue("length"), ratelimit.MinHold, ratelimit.MaxHold),
-			Todo:   "Open the page again and choose a length.",
+			Detail: fmt.Sprintf("%.80q: want a length of time such as 15m, from %s to %s",
+				r.PostFormValue("length"), ratelimit.MinHold, ratelimit.MaxHold),
+			Todo: "Open the page again and choose a length.",
 		}
 	}
 	b, err := d.cfg.Operator.Hold(r.Context(), g, r.PathValue("egress"), length)

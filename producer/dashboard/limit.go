@@ -42,7 +42,7 @@ type useCell struct {
 
 // errRedis says that Redis does not answer; the cause is for the log.
 func errRedis(cause error) error {
-	return fmt.Errorf("%w: %w", &web.Problem{
+	return fmt.Errorf("%w: %w", &web.ProblemError{
 		Status: http.StatusServiceUnavailable,
 		Title:  "Redis did not answer in time",
 		Detail: "The limit is kept there. Nothing is sent to the mirror while Redis is away, and rounds go on when it is back.",

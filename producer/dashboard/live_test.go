@@ -41,36 +41,36 @@ const liveRound = "20260601t000000z-0a0b0c"
 // hostileWorker is the name of the worker that has all jobs.
 const hostileWorker = "w1<script>alert(1)</script>"
 
-func running(t testing.TB, miners int, changes ...func(*dashboard.Config)) *live {
-	t.Helper()
-	b := servers(t)
-	l := &live{t: t, bus: b.bus}
+func running(tb testing.TB, miners int, changes ...func(*dashboard.Config)) *live {
+	tb.Helper()
+	b := servers(tb)
+	l := &live{t: tb, bus: b.bus}
 	raw := json.RawMessage(`{}`)
 	m := job.Manifest{Round: liveRound, Registry: raw, Languages: raw, Tokens: raw, PlannedAt: time.Now(), Mirror: "http://" + hostile}
 	for uid := 1; uid <= miners; uid++ {
 		m.Miners = append(m.Miners, input.Miner{UID: uid, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(100 + uid)})
-		must.Get(l.bus.Records.Plan(t.Context(), job.Plan(liveRound, uid, "")))(t)
+		must.Get(l.bus.Records.Plan(tb.Context(), job.Plan(liveRound, uid, "")))(tb)
 	}
-	must.Do(t, l.bus.Rounds.CreateManifest(t.Context(), m))
-	must.Get(l.bus.Holders.Set(t.Context(), liveRound, job.Holder{Name: "p1", For: time.Hour}, 0))(t)
+	must.Do(tb, l.bus.Rounds.CreateManifest(tb.Context(), m))
+	must.Get(l.bus.Holders.Set(tb.Context(), liveRound, job.Holder{Name: "p1", For: time.Hour}, 0))(tb)
 	cfg := dashboard.Config{
 		Bus:   l.bus,
-		Guard: guardOf(t, ""),
-		Hub:   hubOf(t, l.bus),
+		Guard: guardOf(tb, ""),
+		Hub:   hubOf(tb, l.bus),
 		Buckets: func(context.Context) ([]ratelimit.State, error) {
 			return nil, errors.New("redis is away at secret-host")
 		},
-		Operator: b.operator(t),
+		Operator: b.operator(tb),
 		Doctor:   func(context.Context) (doctor.Diagnosis, error) { return doctor.Diagnosis{}, nil },
 		Log:      jobstreamtest.Quiet(),
 	}
 	for _, change := range changes {
 		change(&cfg)
 	}
-	l.d = must.Get(dashboard.New(cfg))(t)
+	l.d = must.Get(dashboard.New(cfg))(tb)
 	server := httptest.NewServer(l.d)
 	l.url = server.URL
-	t.Cleanup(func() { l.d.Close(); server.Close() })
+	tb.Cleanup(func() { l.d.Close(); server.Close() })
 	return l
 }
 

@@ -52,8 +52,10 @@ func (d *Dashboard) giveNow(r *http.Request, g steering.Giver) (string, error) {
 func (d *Dashboard) showPause(r *http.Request) (orderBody, error) {
 	s, err := view.ScheduleOf(r.Context(), d.cfg.Bus, d.cfg.Now())
 	body := orderBody{
-		Title:  "Pause the schedule",
-		Says:   []template.HTML{"No turn and no warm-up begins until somebody resumes the schedule. Then one round makes up for the turns that were missed."},
+		Title: "Pause the schedule",
+		Says: []template.HTML{
+			"No turn and no warm-up begins until somebody resumes the schedule. Then one round makes up for the turns that were missed.",
+		},
 		Button: "Pause the schedule",
 		Reason: true,
 	}
@@ -270,7 +272,7 @@ func (d *Dashboard) showAgain(r *http.Request, verb string, rescore bool) (order
 	body.Miners = would.Chosen
 	body.Says = []template.HTML{
 		says("Workers run the jobs of " + plural.Of(len(would.Chosen), "miner") + " again, and ask the mirror within the limit."),
-		says("Then the round is concluded anew as revision " + strconv.Itoa(would.Revision+1) + ". Revision " + strconv.Itoa(would.Revision) + " stays as it is."),
+		says(fmt.Sprintf("Then the round is concluded anew as revision %d. Revision %d stays as it is.", would.Revision+1, would.Revision)),
 	}
 	if len(would.Already) > 0 {
 		body.Says = append(body.Says, says("Being run again just now: "+view.Miners(would.Already)+"."))

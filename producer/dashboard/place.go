@@ -127,7 +127,7 @@ func issueOnGitHub(repository string, number int) string {
 func uidOf(r *http.Request) (int, error) {
 	uid, err := strconv.Atoi(r.PathValue("uid"))
 	if err != nil || uid < 0 {
-		return 0, &web.Problem{
+		return 0, &web.ProblemError{
 			Status: http.StatusNotFound,
 			Title:  "There is no such miner in the round",
 			Detail: "uid " + strconv.Quote(shorten(r.PathValue("uid"), 40)) + ": want a whole number from 0",
@@ -148,7 +148,7 @@ func notFound(err error) error {
 		{view.ErrNoRepository, "There is no such repository in the round", "Choose one of these."},
 	} {
 		if errors.Is(err, known.is) {
-			return &web.Problem{
+			return &web.ProblemError{
 				Status: http.StatusNotFound,
 				Title:  known.title,
 				Detail: err.Error(),

@@ -111,7 +111,7 @@ func pullName(r *http.Request) (view.PullName, error) {
 	number, err := strconv.Atoi(r.PathValue("number"))
 	repository := strings.ToLower(r.PathValue("owner") + "/" + r.PathValue("name"))
 	if err != nil || number < 1 {
-		return view.PullName{}, &web.Problem{
+		return view.PullName{}, &web.ProblemError{
 			Status: http.StatusNotFound,
 			Title:  "There is no such pull request",
 			Detail: fmt.Sprintf("number %.40q: want a whole number from 1", r.PathValue("number")),

@@ -82,7 +82,7 @@ func (d *Dashboard) round(r *http.Request) (page, error) {
 
 // damaged says that nothing is known of a round but its name.
 func damaged(err error) error {
-	return &web.Problem{
+	return &web.ProblemError{
 		Status: http.StatusInternalServerError,
 		Title:  "The round cannot be read",
 		Detail: bounded.Line(err.Error(), 300),

@@ -105,7 +105,11 @@ func (d *Dashboard) rounds(r *http.Request) (page, error) {
 		body.Next = "/?cursor=" + list.Cursor
 	}
 	body.Table, err = readTable(r, "rounds", roundColumns(), rows, "-round", func(row *roundRow, text string) bool {
-		return strings.Contains(row.Round, text) || strings.Contains(row.Stand.Text, text) || row.Due == nil && strings.Contains("by hand", text)
+		origin := "of the schedule"
+		if row.Due == nil {
+			origin = "by hand"
+		}
+		return strings.Contains(row.Round, text) || strings.Contains(row.Stand.Text, text) || strings.Contains(origin, text)
 	})
 	return page{
 		Template: "rounds",
@@ -191,7 +195,8 @@ func sparksOf(rows []roundRow) []spark {
 			return nil
 		}
 		last := f.text(all[len(all)-1].value)
-		sparks = append(sparks, spark{f.name, last, bars(fmt.Sprintf("%s of the last %d rounds; the last one: %s", f.name, len(all), last), all)})
+		label := fmt.Sprintf("%s of the last %d rounds; the last one: %s", f.name, len(all), last)
+		sparks = append(sparks, spark{f.name, last, bars(label, all)})
 	}
 	return sparks
 }
@@ -209,7 +214,7 @@ func (d *Dashboard) roundOf(r *http.Request) (string, error) {
 	case name == view.Latest:
 		return view.LastPlanned(r.Context(), d.cfg.Bus)
 	case !job.ValidRound(name):
-		return "", &web.Problem{
+		return "", &web.ProblemError{
 			Status: http.StatusNotFound,
 			Title:  "There is no such round",
 			Detail: fmt.Sprintf("%.80q", name),

@@ -68,45 +68,45 @@ type bundle struct {
 }
 
 // servers opens NATS and Redis, without a dashboard.
-func servers(t testing.TB) *bundle {
-	t.Helper()
+func servers(tb testing.TB) *bundle {
+	tb.Helper()
 	quiet := jobstreamtest.Quiet()
-	started := jobstreamtest.Start(t)
+	started := jobstreamtest.Start(tb)
 	b := &bundle{stopNATS: started.Stop, nats: started.NATSURL()}
-	b.bus, _ = jobstreamtest.Open(t, started.NATSURL(), jobstream.Config{})
-	b.redis = must.Get(ratelimit.NewClient(started.RedisURL(), time.Second))(t)
-	t.Cleanup(func() { must.Check(t, b.redis.Close()) })
+	b.bus, _ = jobstreamtest.Open(tb, started.NATSURL(), jobstream.Config{})
+	b.redis = must.Get(ratelimit.NewClient(started.RedisURL(), time.Second))(tb)
+	tb.Cleanup(func() { must.Check(tb, b.redis.Close()) })
 	// A limit out of the way: what it holds is the limiter's own to test.
-	b.limiter = must.Get(ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, b.redis))(t)
-	t.Cleanup(func() { must.Check(t, b.limiter.Close()) })
+	b.limiter = must.Get(ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, b.redis))(tb)
+	tb.Cleanup(func() { must.Check(tb, b.limiter.Close()) })
 	maintainers := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"repo_full_name":"a/b","generated_at":"2026-06-01T00:00:00Z","maintainers":[]}`)
 	}))
-	t.Cleanup(maintainers.Close)
+	tb.Cleanup(maintainers.Close)
 	b.mirror = maintainers.URL
-	b.client = must.Get(mirror.New(mirror.Config{BaseURL: b.mirror, Meter: b.limiter, Log: quiet}))(t)
-	t.Cleanup(b.client.Close)
+	b.client = must.Get(mirror.New(mirror.Config{BaseURL: b.mirror, Meter: b.limiter, Log: quiet}))(tb)
+	tb.Cleanup(b.client.Close)
 	return b
 }
 
 // setup serves the dashboard over all that, with ann's token and the clock of the tests.
-func setup(t testing.TB, changes ...func(*dashboard.Config)) *bundle {
-	t.Helper()
-	b := servers(t)
-	b.serve(t, changes...)
+func setup(tb testing.TB, changes ...func(*dashboard.Config)) *bundle {
+	tb.Helper()
+	b := servers(tb)
+	b.serve(tb, changes...)
 	return b
 }
 
-func (b *bundle) serve(t testing.TB, changes ...func(*dashboard.Config)) {
-	t.Helper()
+func (b *bundle) serve(tb testing.TB, changes ...func(*dashboard.Config)) {
+	tb.Helper()
 	cfg := dashboard.Config{
 		Bus:   b.bus,
-		Guard: guardOf(t, ""),
-		Hub:   hubOf(t, b.bus),
+		Guard: guardOf(tb, ""),
+		Hub:   hubOf(tb, b.bus),
 		Buckets: func(ctx context.Context) ([]ratelimit.State, error) {
 			return ratelimit.Buckets(ctx, b.redis, time.Second)
 		},
-		Operator: b.operator(t),
+		Operator: b.operator(tb),
 		Doctor:   func(context.Context) (doctor.Diagnosis, error) { return doctor.Diagnosis{}, nil },
 		Now:      func() time.Time { return now },
 		Timeout:  30 * time.Second,
@@ -115,57 +115,57 @@ func (b *bundle) serve(t testing.TB, changes ...func(*dashboard.Config)) {
 	for _, change := range changes {
 		change(&cfg)
 	}
-	d := must.Get(dashboard.New(cfg))(t)
+	d := must.Get(dashboard.New(cfg))(tb)
 	server := httptest.NewServer(d)
-	t.Cleanup(func() { d.Close(); server.Close() })
+	tb.Cleanup(func() { d.Close(); server.Close() })
 	b.url = server.URL
 }
 
 // hubOf follows rounds until the test's end.
-func hubOf(t testing.TB, bus *jobstream.Bus) *view.Hub {
-	t.Helper()
-	hub := view.NewHub(context.WithoutCancel(t.Context()), bus, slog.New(slog.DiscardHandler))
-	t.Cleanup(hub.Close)
+func hubOf(tb testing.TB, bus *jobstream.Bus) *view.Hub {
+	tb.Helper()
+	hub := view.NewHub(context.WithoutCancel(tb.Context()), bus, slog.New(slog.DiscardHandler))
+	tb.Cleanup(hub.Close)
 	return hub
 }
 
 // operator carries out orders by a runner of its own.
-func (b *bundle) operator(t testing.TB) *steering.Operator {
-	t.Helper()
-	o := must.Get(steering.NewOperator(t.Context(), steering.Config{
+func (b *bundle) operator(tb testing.TB) *steering.Operator {
+	tb.Helper()
+	o := must.Get(steering.NewOperator(tb.Context(), steering.Config{
 		Bus:    b.bus,
-		Replay: b.runner(t).Replay,
-		Cancel: b.runner(t).FollowCancel,
+		Replay: b.runner(tb).Replay,
+		Cancel: b.runner(tb).FollowCancel,
 		Egress: func(name string) (*ratelimit.Operator, error) {
 			return ratelimit.NewOperator(name, b.redis, time.Second)
 		},
 		Now: func() time.Time { return now },
 		Log: slog.New(slog.NewTextHandler(&b.log, nil)),
-	}))(t)
-	t.Cleanup(o.Close)
+	}))(tb)
+	tb.Cleanup(o.Close)
 	return o
 }
 
 // guardOf takes ann's orders; read is the token for reading, "" lets anybody read.
-func guardOf(t testing.TB, read string) *access.Guard {
-	t.Helper()
-	return must.Get(access.New(access.Config{Orders: []access.Token{{Name: "ann", Secret: token}}, Read: read}))(t)
+func guardOf(tb testing.TB, read string) *access.Guard {
+	tb.Helper()
+	return must.Get(access.New(access.Config{Orders: []access.Token{{Name: "ann", Secret: token}}, Read: read}))(tb)
 }
 
-func (b *bundle) runner(t testing.TB) *round.Runner {
-	t.Helper()
+func (b *bundle) runner(tb testing.TB) *round.Runner {
+	tb.Helper()
 	return must.Get(round.New(round.Config{
 		Bus:       b.bus,
 		Mirror:    b.client,
 		Reconcile: 200 * time.Millisecond,
 		Takeover:  5 * time.Second,
 		Log:       jobstreamtest.Quiet(),
-	}))(t)
+	}))(tb)
 }
 
 // work runs a worker whose evaluations have one merged pull request each.
-func (b *bundle) work(t testing.TB) {
-	t.Helper()
+func (b *bundle) work(tb testing.TB) {
+	tb.Helper()
 	worker := must.Get(lease.New(lease.Config{
 		Worker: "w1", Bus: b.bus, Slots: 4, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Delays: []time.Duration{time.Millisecond},
 		Log: slog.New(slog.DiscardHandler),
@@ -178,11 +178,11 @@ func (b *bundle) work(t testing.TB) {
 			}
 			return evaluated(j), nil
 		},
-	}))(t)
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	}))(tb)
+	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
 	over := make(chan error, 1)
 	go func() { over <- worker.Run(ctx) }()
-	t.Cleanup(func() { stop(); must.Check(t, <-over) })
+	tb.Cleanup(func() { stop(); must.Check(tb, <-over) })
 }
 
 // evaluated is an evaluation with a merged pull request whose texts are hostile.
@@ -215,17 +215,17 @@ func evaluated(j job.Job) job.Evaluation {
 
 // plan is a round of two miners with jobs, one that a rule fails, the recycle uid and the
 // treasury.
-func (b *bundle) plan(t testing.TB, planned time.Time) job.Manifest {
-	t.Helper()
-	return b.planOf(t, planned, `[{"uid": 0, "hotkey": "h0", "github_id": "100"},
+func (b *bundle) plan(tb testing.TB, planned time.Time) job.Manifest {
+	tb.Helper()
+	return b.planOf(tb, planned, `[{"uid": 0, "hotkey": "h0", "github_id": "100"},
 			{"uid": 1, "hotkey": "h1", "github_id": "101"}, {"uid": 2, "hotkey": "h2", "github_id": "102"},
 			{"uid": 3, "hotkey": "h3", "github_id": "103", "token": "none"},
 			{"uid": 111, "hotkey": "h111", "github_id": "211", "token": "none"}]`)
 }
 
 // planOf is a round of other miners.
-func (b *bundle) planOf(t testing.TB, planned time.Time, miners string) job.Manifest {
-	t.Helper()
+func (b *bundle) planOf(tb testing.TB, planned time.Time, miners string) job.Manifest {
+	tb.Helper()
 	languages, weights := tokens.DefaultWeights()
 	return must.Get(round.Plan(round.NewID(planned, [3]byte{1, 2, 3}), round.Inputs{
 		Miners: round.File{Name: "miners.json", Data: []byte(miners)},
@@ -233,7 +233,7 @@ func (b *bundle) planOf(t testing.TB, planned time.Time, miners string) job.Mani
 			"issue_discovery_share": 0, "eligibility": {"min_valid_merged_prs": 1}}}`)},
 		Languages: round.File{Name: "languages", Data: languages}, Tokens: round.File{Name: "tokens", Data: weights},
 		Mirror: b.mirror, AsOf: asOf, Unloadable: []string{"csharp"},
-	}, planned))(t)
+	}, planned))(tb)
 }
 
 // concluded is a round of the schedule that was really run.

@@ -44,7 +44,9 @@ const pageRows = 256
 
 // readTable sorts, filters and pages rows as the address asks. usual is the order without a
 // wish. matches says whether a row has the text that is filtered for, in lower case.
-func readTable[R any](r *http.Request, name string, columns []column[R], rows []R, usual string, matches func(*R, string) bool) (table[R], error) {
+func readTable[R any](
+	r *http.Request, name string, columns []column[R], rows []R, usual string, matches func(*R, string) bool,
+) (table[R], error) {
 	query := r.URL.Query()
 	t := table[R]{
 		Name:    name,
@@ -81,7 +83,7 @@ func readTable[R any](r *http.Request, name string, columns []column[R], rows []
 
 // badQuery refuses a part of an address.
 func badQuery(name, value, want string) error {
-	return &web.Problem{
+	return &web.ProblemError{
 		Status: http.StatusBadRequest,
 		Title:  "The address asks for something that is not understood",
 		Detail: fmt.Sprintf("%s %.80q: %s", name, value, want),

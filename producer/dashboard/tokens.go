@@ -48,9 +48,10 @@ func (d *Dashboard) tokens(r *http.Request) (page, error) {
 		Chart:  coverageChart(all.History),
 		States: tokenStates(all.Lacking),
 	}
-	body.Table, err = readTable(r, "miners without a usable token", lackingColumns(), all.Lacking, "since", func(l *view.Lacking, text string) bool {
+	matches := func(l *view.Lacking, text string) bool {
 		return strings.Contains(strings.ToLower(strings.Join([]string{strconv.Itoa(l.UID), l.Hotkey, string(l.State)}, "\n")), text)
-	})
+	}
+	body.Table, err = readTable(r, "miners without a usable token", lackingColumns(), all.Lacking, "since", matches)
 	p.Title = fmt.Sprintf("%d/%d · Tokens", all.Usable, all.Miners)
 	p.Body = body
 	return p, err
@@ -83,7 +84,8 @@ func coverageChart(history []view.Covered) template.HTML {
 	for _, c := range history {
 		most = max(most, c.Miners)
 	}
-	label := fmt.Sprintf("Miners with a usable token in the last %d rounds; in the last one %d of %d", len(history), history[0].Usable, history[0].Miners)
+	label := fmt.Sprintf("Miners with a usable token in the last %d rounds; in the last one %d of %d",
+		len(history), history[0].Usable, history[0].Miners)
 	d := draw("use", label, float64(len(history))*step-gap, height)
 	for i := range history {
 		c := &history[len(history)-1-i]

@@ -41,7 +41,7 @@ type whatIfBody struct {
 	About         string
 	Registry      string // that was sent
 	// Refused says why there is no answer; nil for none, and without a change.
-	Refused *web.Problem
+	Refused *web.ProblemError
 	Answer  *whatIfAnswer
 }
 
@@ -149,7 +149,7 @@ func sentRegistry(r *http.Request) (json.RawMessage, error) {
 	if r.Method != http.MethodPost {
 		return nil, nil
 	}
-	tooLarge := &web.Problem{
+	tooLarge := &web.ProblemError{
 		Status: http.StatusRequestEntityTooLarge,
 		Title:  "The registry is too large",
 		Detail: "1 MiB is the maximum",
@@ -162,7 +162,7 @@ func sentRegistry(r *http.Request) (json.RawMessage, error) {
 		return nil, tooLarge
 	}
 	if err != nil {
-		return nil, &web.Problem{
+		return nil, &web.ProblemError{
 			Status: http.StatusBadRequest,
 			Title:  "The form cannot be read",
 			Detail: shorten(err.Error(), 200),
@@ -306,24 +306,24 @@ func wasOf(f outcome.Figures, digits int) was {
 }
 
 // refusal says why a change gives no answer, on the page itself; nil for another error.
-func refusal(err error) *web.Problem {
+func refusal(err error) *web.ProblemError {
 	if _, syntax := errors.AsType[*whatif.SyntaxError](err); syntax {
 		return syntaxProblem(err)
 	}
 	_, missing := errors.AsType[*whatif.NotKeptError](err)
-	p, query := errors.AsType[*web.Problem](err)
+	p, query := errors.AsType[*web.ProblemError](err)
 	switch {
 	case query:
 		return p
 	case errors.Is(err, whatif.ErrImpossible):
-		return &web.Problem{
+		return &web.ProblemError{
 			Status: http.StatusBadRequest,
 			Title:  "There is no answer",
 			Detail: err.Error(),
 			Todo:   "Leave it out, or change something else.",
 		}
 	case missing, errors.Is(err, view.ErrNotKept):
-		return &web.Problem{
+		return &web.ProblemError{
 			Status: http.StatusConflict,
 			Title:  "There is no answer: nothing is guessed",
 			Detail: err.Error(),
@@ -333,11 +333,11 @@ func refusal(err error) *web.Problem {
 	return nil
 }
 
-func syntaxProblem(err error) *web.Problem {
-	if p, is := errors.AsType[*web.Problem](err); is {
+func syntaxProblem(err error) *web.ProblemError {
+	if p, is := errors.AsType[*web.ProblemError](err); is {
 		return p
 	}
-	return &web.Problem{
+	return &web.ProblemError{
 		Status: http.StatusBadRequest,
 		Title:  "The change cannot be read",
 		Detail: err.Error(),

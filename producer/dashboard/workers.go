@@ -57,7 +57,8 @@ func (d *Dashboard) workers(r *http.Request) (page, error) {
 		Jobs:       workerJobs(all),
 		Unreadable: all.Unreadable,
 	}
-	body.Table, err = readTable(r, "workers", workerColumns(), workerRows(all, body.Versions), "state", func(row *workerRow, text string) bool {
+	rows := workerRows(all, body.Versions)
+	body.Table, err = readTable(r, "workers", workerColumns(), rows, "state", func(row *workerRow, text string) bool {
 		of := []string{row.Name, row.Host, row.Egress, row.Version, row.Stand.Text, row.LastWord}
 		return strings.Contains(strings.ToLower(strings.Join(of, "\n")), text)
 	})

@@ -179,7 +179,8 @@ func (n NATS) role(ctx context.Context, address string, files jobstream.Files, r
 		found = append(found, fault(PermissionMissing, "the user at %s %s", where(address), lacks))
 	}
 	if len(may.Excess) > 0 {
-		found = append(found, warn(PermissionExcess, "the user at %s may %s, which no %s needs", where(address), plural.Some(may.Excess, maxNamed), r))
+		found = append(found, warn(PermissionExcess, "the user at %s may %s, which no %s needs",
+			where(address), plural.Some(may.Excess, maxNamed), r))
 	}
 	return unless(found, "the user at %s may do what a %s needs, and not what it must not", where(address), r)
 }

@@ -46,7 +46,8 @@ func JudgeServers(told []jobstream.Server, silent []string) []Finding {
 		found = append(found, judgeNATS(s)...)
 	}
 	if len(silent) > 0 {
-		found = append(found, warn(NATSServers, "%s: no answer, although the cluster knows of it and other servers answer", plural.Some(silent, maxNamed)))
+		found = append(found, warn(NATSServers, "%s: no answer, although the cluster knows of it and other servers answer",
+			plural.Some(silent, maxNamed)))
 	}
 	return found
 }

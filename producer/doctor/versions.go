@@ -56,7 +56,8 @@ func JudgeVersions(roll jobstream.Roll, own string) []Finding {
 		by[own] = append(by[own], "this program")
 	}
 	if len(by) == 1 {
-		return []Finding{fine("all that run have version %s: %s", slices.Collect(maps.Keys(by))[0], plural.Forms(running, "worker process", "worker processes"))}
+		return []Finding{fine("all that run have version %s: %s",
+			slices.Collect(maps.Keys(by))[0], plural.Forms(running, "worker process", "worker processes"))}
 	}
 	var texts []string
 	for _, build := range slices.Sorted(maps.Keys(by)) {

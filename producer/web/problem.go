@@ -105,24 +105,24 @@ func Problems() []string {
 
 func (k kind) uri() string { return base + "/problems/" + string(k) }
 
-// Problem is what is wrong with a request, as a page for a person says it.
-type Problem struct {
+// ProblemError is what is wrong with a request, as a page for a person says it.
+type ProblemError struct {
 	Status int
 	Title  string
 	Detail string // "" for nothing more
 	Todo   string // what the reader can do
 }
 
-func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
+func (p *ProblemError) Error() string { return p.Title + ": " + p.Detail }
 
 // ProblemOf is what the API would answer to an error.
-func ProblemOf(ctx context.Context, err error) Problem {
-	if p, ok := errors.AsType[*Problem](err); ok {
+func ProblemOf(ctx context.Context, err error) ProblemError {
+	if p, ok := errors.AsType[*ProblemError](err); ok {
 		return *p
 	}
 	p := problemOf(ctx, err)
 	m := meanings[p.kind]
-	return Problem{
+	return ProblemError{
 		Status: m.status,
 		Title:  m.title,
 		Detail: p.detail,

@@ -47,7 +47,7 @@ type Manifest struct {
 }
 
 // RulesVersion is the version of the rules that the round was planned under.
-func (m *Manifest) RulesVersion() int { return max(m.Rules, scoring.FirstRules) }
+func (m Manifest) RulesVersion() int { return max(m.Rules, scoring.FirstRules) }
 
 // NoteUnidentified begins each note on miners whose identity GitHub left unknown.
 const NoteUnidentified = "GitHub did not name the accounts of the tokens of "

@@ -10,7 +10,7 @@ import (
 var quick = []string{"--limit-requests", "2000", "--limit-horizon", "1s"}
 
 // pages are addresses of every kind of page, of a round of the demo world.
-func (f fleet) pages() map[string]string {
+func (f *fleet) pages() map[string]string {
 	round := "/rounds/" + f.round
 	return map[string]string{
 		"rounds":       "/",
@@ -39,16 +39,18 @@ func (f fleet) pages() map[string]string {
 
 // TestEveryPageIsAccessibleAndFits: axe-core finds nothing on any page, in either theme, at a
 // desk and on a telephone; no page is scrolled sideways; the console names no error.
+//
+//nolint:tparallel,paralleltest // the looks share one browser and its session
 func TestEveryPageIsAccessibleAndFits(t *testing.T) {
 	t.Parallel()
 	axe, browser := axe(t), chromium(t)
 	f := start(t, quick...)
-	first := open(t, browser, f.site, look{width: 1280})
+	first := browser.open(t, f.site, look{width: 1280})
 	f.concluded(first)
 	f.signsIn(first)
 	for _, l := range []look{{width: 1280}, {width: 1280, dark: true}, {width: 390}, {width: 390, dark: true}} {
 		t.Run(l.String(), func(t *testing.T) {
-			b := open(t, browser, f.site, l)
+			b := browser.open(t, f.site, l)
 			b.mild = "Failed to load resource: the server responded with a status of 4" // pages of what is not there
 			for name, path := range f.pages() {
 				b.goes(path)
@@ -65,7 +67,7 @@ func TestEveryPageIsAccessibleAndFits(t *testing.T) {
 }
 
 // signsIn gives the token, for all tabs of the browser.
-func (f fleet) signsIn(b *tab) {
+func (f *fleet) signsIn(b *tab) {
 	b.t.Helper()
 	b.goes("/sign-in")
 	b.types("#token", f.token)
@@ -80,7 +82,7 @@ func (f fleet) signsIn(b *tab) {
 func TestARoundIsFollowedLive(t *testing.T) {
 	t.Parallel()
 	f := start(t, "--limit-requests", "120", "--limit-horizon", "1s")
-	b := open(t, chromium(t), f.site, look{width: 1280})
+	b := chromium(t).open(t, f.site, look{width: 1280})
 	f.named(b)
 	b.goes("/rounds/" + f.round)
 	b.until("live updates", `document.querySelector("[data-live-state]").textContent === "Live"`)
@@ -104,7 +106,7 @@ func TestARoundIsFollowedLive(t *testing.T) {
 func TestAGroupIsReplayed(t *testing.T) {
 	t.Parallel()
 	f := start(t, quick...)
-	b := open(t, chromium(t), f.site, look{width: 1280})
+	b := chromium(t).open(t, f.site, look{width: 1280})
 	f.concluded(b)
 	f.signsIn(b)
 	b.goes("/rounds/" + f.round)
@@ -128,7 +130,7 @@ func TestAGroupIsReplayed(t *testing.T) {
 func TestByKeyboardAlone(t *testing.T) {
 	t.Parallel()
 	f := start(t, quick...)
-	b := open(t, chromium(t), f.site, look{width: 1280})
+	b := chromium(t).open(t, f.site, look{width: 1280})
 	f.concluded(b)
 	b.goes("/") // the page of the round may still reload
 	b.presses("/", "/", 191)
@@ -150,8 +152,8 @@ func TestWithoutAScript(t *testing.T) {
 	t.Parallel()
 	f := start(t, quick...)
 	browser := chromium(t)
-	f.concluded(open(t, browser, f.site, look{width: 1280}))
-	b := open(t, browser, f.site, look{width: 1280, noScript: true})
+	f.concluded(browser.open(t, f.site, look{width: 1280}))
+	b := browser.open(t, f.site, look{width: 1280, noScript: true})
 	f.signsIn(b)
 	b.goes("/limit/default/hold")
 	b.clicks("main form button")

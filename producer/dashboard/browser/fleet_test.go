@@ -57,7 +57,7 @@ var (
 )
 
 // start runs a round with more flags. The test's end stops it.
-func start(t *testing.T, flags ...string) fleet {
+func start(t *testing.T, flags ...string) *fleet {
 	t.Helper()
 	sim := fleettest.Simulate(t, "--limit", "0", "--fault", "400=0.03", "--seed", "4")
 	state := t.TempDir()
@@ -75,7 +75,7 @@ func start(t *testing.T, flags ...string) fleet {
 			t.Logf("the producer said:\n%s", said)
 		}
 	})
-	f := fleet{}
+	f := &fleet{}
 	select {
 	case match := <-said.found:
 		f.site = match[1]

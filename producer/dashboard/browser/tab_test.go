@@ -27,8 +27,13 @@ import (
 // patience bounds what a test waits for in a browser, on a busy machine.
 const patience = time.Minute
 
+// browser is one Chromium. Its tabs share cookies.
+type browser struct {
+	ctx context.Context //nolint:containedctx // a browser lives in it
+}
+
 // chromium starts a browser, which the test's end closes.
-func chromium(t *testing.T) context.Context {
+func chromium(t *testing.T) browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -44,7 +49,7 @@ func chromium(t *testing.T) context.Context {
 		closeAll()
 		quit()
 	})
-	return ctx
+	return browser{ctx}
 }
 
 // look is how a tab shows pages.
@@ -73,9 +78,9 @@ type tab struct {
 	mild  string // errors that contain it are meant; "" for none
 }
 
-func open(t *testing.T, browser context.Context, site string, l look) *tab {
+func (w browser) open(t *testing.T, site string, l look) *tab {
 	t.Helper()
-	ctx, quit := chromedp.NewContext(browser)
+	ctx, quit := chromedp.NewContext(w.ctx)
 	t.Cleanup(quit)
 	b := &tab{t: t, ctx: ctx, site: site}
 	must.Do(t, chromedp.Listen(ctx, func(event any) {
@@ -158,7 +163,7 @@ func (b *tab) goes(path string) {
 	run(b, "opening "+path, chromedp.Navigate(b.site+path))
 }
 
-// clicks clicks on what a selector finds, and waits for the page that this leads to.
+// clicks follows what a selector finds, and waits for the page that this leads to.
 func (b *tab) clicks(selector string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -213,7 +218,7 @@ type violation struct {
 	Help  string `json:"help"`
 	Nodes []struct {
 		HTML    string `json:"html"`
-		Summary string `json:"failureSummary"`
+		Summary string `json:"failureSummary"` //nolint:tagliatelle // axe-core's name
 	} `json:"nodes"`
 }
 
@@ -235,7 +240,7 @@ func (b *tab) accessible(axe string) {
 	found := run(b, "running axe-core", chromedp.Evaluate[[]violation](
 		`axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations)`, chromedp.EvalAwaitPromise))
 	for _, v := range found {
-		list, _ := json.MarshalIndent(v.Nodes, "", "  ")
+		list := must.Get(json.MarshalIndent(v.Nodes, "", "  "))(b.t)
 		b.t.Errorf("%s: axe: %s (%s): %s", b.at(), v.ID, v.Help, list)
 	}
 }
@@ -270,7 +275,7 @@ func (b *tab) types(selector, text string) {
 	run(b, "typing", chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// presses presses a key wherever the focus is, as a keyboard does: what the page prevents does
+// presses sends a key wherever the focus is, as a keyboard does: what the page prevents does
 // not happen. text is what the key types; "" for nothing.
 func (b *tab) presses(key, text string, code int64) {
 	b.t.Helper()
