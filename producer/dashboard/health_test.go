@@ -43,7 +43,7 @@ func TestHealth(t *testing.T) {
 	if b.get(t, "/health"); runs.Load() != 1 {
 		t.Errorf("%d examinations within half a minute, want one", runs.Load())
 	}
-	if a := b.submit(t, http.MethodPost, "/health", ""); a.StatusCode != http.StatusSeeOther || runs.Load() != 2 {
+	if a := b.submit(t, http.MethodPost, "/health", ""); a.StatusCode != http.StatusSeeOther || runs.Load() != 2 { //nolint:bodyclose // submit closes it
 		t.Errorf("the button: %d, %d examinations, want a second one", a.StatusCode, runs.Load())
 	}
 	has(t, b.ask(t, http.MethodPost, "/health", "", "Sec-Fetch-Site", "cross-site"), http.StatusForbidden)

@@ -86,7 +86,7 @@ func TestSearch(t *testing.T) {
 		"2": "/miners/2", "login2": "/miners/2", "101": "/miners/1", "a/b": "/repositories/a/b", "a%2Fb%232": "/pulls/a/b/2",
 		"https%3A%2F%2Fgithub.com%2Fa%2Fb%2Fpull%2F1": "/pulls/a/b/1", r.Round: "",
 	} {
-		a := b.noFollow(t, "/search?q="+query)
+		a := b.noFollow(t, "/search?q="+query) //nolint:bodyclose // noFollow closes it
 		if to := a.Header.Get("Location"); a.StatusCode != http.StatusSeeOther || to != "/rounds/"+r.Round+want {
 			t.Errorf("%s: %d to %q, want to %q", query, a.StatusCode, to, want)
 		}

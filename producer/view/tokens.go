@@ -76,7 +76,7 @@ func TokenStates() []TokenState {
 
 // Meaning says what a state means.
 func (s TokenState) Meaning() string {
-	return map[TokenState]string{
+	return map[TokenState]string{ //nolint:gosec // words about tokens
 		TokenNone:        "no token is stored for the uid",
 		TokenStale:       "the stored token is of another hotkey, which had the uid before",
 		TokenRefused:     "GitHub does not accept the token",
