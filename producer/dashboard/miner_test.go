@@ -53,7 +53,7 @@ func TestMinerPageHasTheOutcomesFigures(t *testing.T) {
 			t.Errorf("miner %d: the reward is %v, want %v", uid, rewards, want)
 		}
 		sum := 0.0
-		steps := page.rows(t, "Waterfall of pull requests")
+		steps := page.rows(t, "Waterfall of pull requests of "+miner.Derivation[0].Repository)
 		derived := miner.Derivation[0].Pulls.Waterfall
 		if len(steps) != len(derived)+2 {
 			t.Fatalf("miner %d: the waterfall has %d rows, want the head, %d steps and the end", uid, len(steps), len(derived))
