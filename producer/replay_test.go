@@ -86,7 +86,7 @@ func TestKilledResumedReplayed(t *testing.T) {
 		{append([]string{"failed"}, reads...), 0, []string{"2 failed, 0 degraded", "permanent", "saboteur", "the mirror refuses this miner"}},
 		{append([]string{"failed", name, "--json"}, reads...), 0, []string{`"uid": 3`, `"uid": 58`, `"class": "permanent"`, `"attempts": 1`}},
 		{append([]string{"failed", "never"}, reads...), 2, []string{"never", name}},
-		{append([]string{"replay", name, "--dry-run", "--uid", "58"}, reads...), 0, []string{"1 would be replayed", "58"}},
+		{append([]string{"replay", name, "--dry-run", "--uid", "58"}, reads...), 0, []string{"1 would run again", "58"}},
 		{append([]string{"replay", name, "--dry-run", "--class", "poison"}, reads...), 2, []string{"poison", "3 (permanent), 58 (permanent)"}},
 		{append([]string{"show", name, "--compare"}, reads...), 2, []string{"the first"}},
 		{append([]string{"show", name, "--revision", "7"}, reads...), 2, []string{"no revision 7", "there is: 1"}},

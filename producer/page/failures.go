@@ -130,7 +130,7 @@ func wayOut(r *view.Round, identities bool) string {
 // Replay prints what a replay would run.
 func Replay(w io.Writer, r view.Replay) error {
 	p := newPage(w)
-	p.headingf("Round %s: %d would be replayed", r.Round, len(r.Chosen))
+	p.headingf("Round %s: %d would run again", r.Round, len(r.Chosen))
 	printReplaying(p, r.Already)
 	printFailures(p, r.Chosen)
 	return p.writeTo(w)
