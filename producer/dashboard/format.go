@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"mirrorfleet/shared/plural"
 )
@@ -30,6 +32,7 @@ func functions(files assets) template.FuncMap {
 		"ago":        ago,
 		"until":      until,
 		"since":      since,
+		"sentence":   sentence,
 		"join":       strings.Join,
 		"navigation": navigation,
 		"dict":       dict,
@@ -153,4 +156,17 @@ func element(at time.Time, kind, text string) template.HTML {
 	}
 	//nolint:gosec // digits and words of ours alone
 	return template.HTML(`<time datetime="` + stamp + `" title="` + at.UTC().Format(instantLayout) + `"` + class + `>` + text + `</time>`)
+}
+
+// sentence begins a text with a capital and ends it with a full stop, as on a page.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if text == "" || first == utf8.RuneError {
+		return text
+	}
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if strings.HasSuffix(text, ".") {
+		return text
+	}
+	return text + "."
 }

@@ -115,19 +115,19 @@ type ProblemError struct {
 
 func (p *ProblemError) Error() string { return p.Title + ": " + p.Detail }
 
-// ProblemOf is what the API would answer to an error.
+// ProblemOf is what the API would answer to an error. Of what the caller can correct the
+// detail says what to do: the API's own remedies name its addresses.
 func ProblemOf(ctx context.Context, err error) ProblemError {
 	if p, ok := errors.AsType[*ProblemError](err); ok {
 		return *p
 	}
 	p := problemOf(ctx, err)
 	m := meanings[p.kind]
-	return ProblemError{
-		Status: m.status,
-		Title:  m.title,
-		Detail: p.detail,
-		Todo:   m.todo,
+	page := ProblemError{Status: m.status, Title: m.title, Detail: p.detail}
+	if m.status >= http.StatusInternalServerError {
+		page.Todo = m.todo
 	}
+	return page
 }
 
 // problem is why a request is refused.
