@@ -161,7 +161,7 @@ func TestWithoutAScript(t *testing.T) {
 		t.Errorf("after a hold the page says %q", text)
 	}
 	b.goes("/rounds/" + f.round + "?sort=-score&filter=12")
-	if text := b.text("main table"); !strings.Contains(text, "12") {
+	if text := b.text(`[aria-label="Miners"] table`); !strings.Contains(text, "12") {
 		t.Errorf("the filtered table has %q", text)
 	}
 	b.sound()
