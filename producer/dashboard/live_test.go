@@ -137,7 +137,7 @@ func (l *live) stream(after string) *stream {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(l.t.Context()), time.Minute, errors.New("nothing came"))
 	r := must.Get(http.NewRequestWithContext(ctx, http.MethodGet, l.url+"/live/rounds/"+liveRound+"?after="+after, http.NoBody))(l.t)
-	answer, err := http.DefaultClient.Do(r) //nolint:bodyclose // closes does
+	answer, err := new(http.Client).Do(r) //nolint:bodyclose // closes does
 	if err != nil || answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "text/event-stream" {
 		l.t.Fatalf("the stream: %+v, %v", answer, err)
 	}

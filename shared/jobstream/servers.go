@@ -59,11 +59,18 @@ func Servers(ctx context.Context, nc *nats.Conn) (told []Server, silent []string
 	if err := ask(ctx, nc, inbox.Subject); err != nil {
 		return nil, nil, err
 	}
-	away := map[string]bool{}
+	away, again := map[string]bool{}, false
 	for len(told) == 0 || len(away) > 0 {
 		answer, err := nextAnswer(ctx, inbox)
 		if errors.Is(err, ErrNotTold) && len(told) > 0 {
-			break
+			if again {
+				break
+			}
+			asked, again = time.Now(), true
+			if err := ask(ctx, nc, inbox.Subject); err != nil {
+				return nil, nil, err
+			}
+			continue
 		}
 		if err != nil {
 			return nil, nil, err
