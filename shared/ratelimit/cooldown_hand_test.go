@@ -59,10 +59,12 @@ func TestAHoldHasANote(t *testing.T) {
 			length time.Duration
 			note   ratelimit.Note
 			want   ratelimit.Note
-		}{{time.Hour, first, first}, {time.Minute, second, first}, {2 * time.Hour, second, second}} {
+			logged int // holds that were heard of, once it is given
+		}{{time.Hour, first, first, 1}, {time.Minute, second, first, 1}, {2 * time.Hour, second, second, 2}} {
 			if got := must.Get(d.Hold(t.Context(), c.length, c.note))(t); got.Note != c.want {
 				t.Errorf("held for %s by %+v: %+v, want %+v", c.length, c.note, got.Note, c.want)
 			}
+			must.Until(t.Context(), t, "the hold is logged", func() bool { return log.Count("the egress is held by hand") == c.logged })
 		}
 		if got := must.Get(d.Release(t.Context()))(t); got.Note != (ratelimit.Note{}) {
 			t.Errorf("released: %+v, want no note", got.Note)

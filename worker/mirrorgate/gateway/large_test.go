@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 // large is the size of a files answer beyond any that there is.
@@ -164,6 +165,7 @@ func TestAClientThatDoesNotReadGivesItsConnectionBack(t *testing.T) {
 		pool = 2
 	)
 	piece := pattern()
+	var log telemetrytest.Log
 	b := setup(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == health {
 			_, _ = io.WriteString(w, `{}`)
@@ -174,7 +176,10 @@ func TestAClientThatDoesNotReadGivesItsConnectionBack(t *testing.T) {
 				return
 			}
 		}
-	}, func(s *settings) { s.client.PoolSize, s.gateway.Patience = pool, 2*time.Second })
+	}, func(s *settings) {
+		s.client.PoolSize, s.gateway.Patience = pool, 2*time.Second
+		s.gateway.Log = log.Logger()
+	})
 	var stalled []*http.Response
 	for range pool {
 		request := must.Get(http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+files, nil))(t)
@@ -187,6 +192,7 @@ func TestAClientThatDoesNotReadGivesItsConnectionBack(t *testing.T) {
 			t.Errorf("behind clients that do not read: got %d, %v, want 200", got.status, got.err)
 		}
 	}
+	must.Until(t.Context(), t, "both are given up", func() bool { return log.Count("a client reads too slowly") == pool })
 	for _, response := range stalled {
 		if n, err := io.Copy(io.Discard, response.Body); err == nil || n >= size {
 			t.Errorf("a client that did not read had %d bytes, %v, want an answer that broke off", n, err)
