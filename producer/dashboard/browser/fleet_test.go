@@ -96,10 +96,11 @@ func (f *fleet) named(b *tab) {
 	}
 }
 
-// concluded waits until the round has an outcome.
+// concluded waits until the round has an outcome, and its page moves no more: it loads itself
+// anew at the end.
 func (f *fleet) concluded(b *tab) {
 	b.t.Helper()
 	f.named(b)
 	b.goes("/rounds/" + f.round)
-	b.until("the end of the round", `/complete|incomplete/.test(document.querySelector("main .head .badge").textContent)`)
+	b.until("the end of the round", `!document.body.dataset.live && /complete|incomplete/.test(document.querySelector("main .head .badge").textContent)`)
 }
