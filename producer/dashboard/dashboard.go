@@ -111,7 +111,7 @@ func New(cfg Config) (*Dashboard, error) {
 	mux.Handle("GET /assets/{version}/{name}", d.assets)
 	mux.HandleFunc("POST "+signInPath, d.give)
 	mux.HandleFunc("POST /sign-out", d.leave)
-	// What changes is sent as it is: its size tells nothing, and the pages hold no secret.
+	// A compressed page tells by its length nothing that matters: it holds no secret.
 	compress, err := gzhttp.NewWrapper()
 	if err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)

@@ -33,7 +33,6 @@ func functions(files assets) template.FuncMap {
 		"until":      until,
 		"since":      since,
 		"sentence":   sentence,
-		"join":       strings.Join,
 		"navigation": navigation,
 		"dict":       dict,
 		"nodes":      nodeSums,
