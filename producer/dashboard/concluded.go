@@ -77,7 +77,7 @@ func (d *Dashboard) concluded(r *http.Request, stands *view.Round, wanted int) (
 		Untaken:   result.Outcome.Untaken,
 		Emission:  emissionOf(&result.Outcome),
 		Pool:      result.Outcome.Pool,
-		Signed:    signature(result.SignedBy, d.cfg.Bus.Verifies()),
+		Signed:    view.Signature(result.SignedBy, d.cfg.Bus.Verifies(), "this producer has no --verify-key"),
 		Unsettled: result.Unsettled,
 	}
 	head.Notices = append(head.Notices, completeness(&result, len(body.Lacks)))
@@ -193,18 +193,6 @@ func notesOf(r *outcome.Result) (list []string) {
 		list = append(list, "Languages that gave no nodes, as in the validator: "+strings.Join(r.Unloadable, ", "))
 	}
 	return list
-}
-
-// signature says which key has signed an outcome, and whether that was verified. An outcome
-// whose signature is wrong is refused where it is read.
-func signature(by string, verified bool) string {
-	switch {
-	case by == "":
-		return "Unsigned: whoever can write to NATS as a producer can change it without a trace."
-	case verified:
-		return "Signed by key " + by + ", verified."
-	}
-	return "Signed by key " + by + ". This producer has no key to verify it with (--verify-key)."
 }
 
 func minerColumns() []column[view.MinerLine] {

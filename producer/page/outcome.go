@@ -24,21 +24,9 @@ func Outcome(w io.Writer, a view.Outcome) error {
 	if len(a.Revisions) > 1 {
 		p.textf(0, "Revision %d of %d; --compare shows what it changed.", a.Revision, len(a.Revisions))
 	}
-	p.textf(0, "%s", signature(a.SignedBy, a.Verified))
+	p.textf(0, "%s", view.Signature(a.SignedBy, a.Verified, "give --verify-key"))
 	printAudit(p, *a.Audit)
 	return p.writeTo(w)
-}
-
-// signature says which key has signed an outcome, and whether that was verified. With
-// --verify-key an outcome that none of its keys has signed is refused where it is read.
-func signature(by string, verified bool) string {
-	switch {
-	case by == "":
-		return "Unsigned: anybody who can write to NATS as a producer can change it without a trace."
-	case verified:
-		return "Signed by key " + by + ", verified."
-	}
-	return "Signed by key " + by + ", not verified: give --verify-key."
 }
 
 // printAudit prints the audit's sum, names each harmful discrepancy, and counts the

@@ -69,3 +69,16 @@ func OutcomeOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result) (Outco
 		Verified:  bus.Verifies(),
 	}, nil
 }
+
+// Signature says which key has signed an outcome, and whether that was verified; unverified is
+// why not. With --verify-key an outcome that none of its keys has signed is refused where it
+// is read.
+func Signature(by string, verified bool, unverified string) string {
+	switch {
+	case by == "":
+		return "Unsigned: anybody who can write to NATS as a producer can change it without a trace."
+	case verified:
+		return "Signed by key " + by + ", verified."
+	}
+	return "Signed by key " + by + ", not verified: " + unverified + "."
+}
