@@ -19,8 +19,10 @@ import (
 // builder is one build.
 type builder struct {
 	out, cc string
-	jobs    int
-	log     io.Writer
+	// arch is the processor that is built for, by Go's name; cc compiles for it.
+	arch string
+	jobs int
+	log  io.Writer
 
 	progress *progress
 
@@ -53,7 +55,7 @@ func (b *builder) build(ctx context.Context) error {
 		return err
 	}
 	b.old = readOld(b.out)
-	if b.old != nil && len(b.stale()) == 0 && b.old.Runtime.Recipe == runtimeRecipe() {
+	if b.old != nil && len(b.stale()) == 0 && b.old.Runtime.Recipe == b.runtimeRecipe() {
 		return nil
 	}
 	if b.work, err = os.MkdirTemp(filepath.Dir(b.out), workPrefix(b.out)); err != nil {
@@ -101,7 +103,7 @@ func (b *builder) stale() []string {
 	var stale []string
 	for _, language := range tokens.Languages() {
 		if b.old != nil {
-			if g, found := b.old.Grammar(language); found && g.Recipe == grammarRecipe(language) {
+			if g, found := b.old.Grammar(language); found && g.Recipe == b.grammarRecipe(language) {
 				continue
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -78,7 +79,7 @@ func TestFailedBuildLeavesTheOldOne(t *testing.T) {
 	out := built(t)
 	broken := filepath.Join(out, "go.so")
 	must.Do(t, os.WriteFile(broken, []byte("damaged"), 0o600))
-	b := builder{out: out, old: readOld(out)}
+	b := builder{out: out, old: readOld(out), arch: runtime.GOARCH}
 	if got := b.stale(); len(got) != 1 || got[0] != "go" {
 		t.Errorf("to be built: %v, want go alone", got)
 	}
@@ -118,6 +119,19 @@ func TestForeignSourceIsRefused(t *testing.T) {
 	}
 }
 
+// Objects for another processor than the one that is asked for would fail in a worker, on
+// a machine that has no compiler.
+func TestACompilerForAnotherProcessorIsRefused(t *testing.T) {
+	t.Parallel()
+	for arch, want := range map[string]string{"s390x": "want " + runtime.GOARCH, map[string]string{"amd64": "arm64", "arm64": "amd64"}[runtime.GOARCH]: "-linux-gnu-gcc"} {
+		var b bytes.Buffer
+		args := []string{"-out", filepath.Join(t.TempDir(), "grammars"), "-arch", arch, "-cc", "cc", "-index", "http://127.0.0.1:1"}
+		if code := run(t.Context(), args, &b); code != 1 || !strings.Contains(b.String(), "-arch "+arch) || !strings.Contains(b.String(), want) {
+			t.Errorf("-arch %s: code %d, said %q; want 1, the flag and %q", arch, code, b.String(), want)
+		}
+	}
+}
+
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{}, {"-out", "x", "y"}, {"-out", "x", "-jobs", "0"}, {"-nonsense"}} {
@@ -132,15 +146,20 @@ func TestUsage(t *testing.T) {
 // their own.
 func TestRecipes(t *testing.T) {
 	t.Parallel()
-	seen := map[string]string{runtimeRecipe(): "runtime"}
+	b := builder{arch: "amd64"}
+	other := builder{arch: "arm64"}
+	if b.runtimeRecipe() == other.runtimeRecipe() {
+		t.Error("two processors have one recipe")
+	}
+	seen := map[string]string{b.runtimeRecipe(): "runtime"}
 	for _, language := range tokens.Languages() {
-		r := grammarRecipe(language)
+		r := b.grammarRecipe(language)
 		if other, taken := seen[r]; taken {
 			t.Errorf("%s and %s have one recipe", language, other)
 		}
 		seen[r] = language
 	}
-	if recipe("a", nil) == recipe("b", nil) || recipe("a", []string{"-O1"}) == recipe("a", nil) {
+	if b.recipe("a", nil) == b.recipe("b", nil) || b.recipe("a", []string{"-O1"}) == b.recipe("a", nil) {
 		t.Error("other sources or flags give the same recipe")
 	}
 }

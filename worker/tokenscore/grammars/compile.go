@@ -42,7 +42,7 @@ func (b *builder) compileRuntime(ctx context.Context) error {
 	lib := filepath.Join(b.unpacked(manifest.Core), "tree_sitter/core/lib")
 	args := append(runtimeFlags(), "-I"+filepath.Join(lib, "src"), "-I"+filepath.Join(lib, "include"), filepath.Join(b.ours(), "walk.c"))
 	b.made.Runtime = manifest.Object{
-		File: manifest.RuntimeFile, Sources: manifest.RuntimeSources(), Recipe: runtimeRecipe(),
+		File: manifest.RuntimeFile, Sources: manifest.RuntimeSources(), Recipe: b.runtimeRecipe(),
 	}
 	return b.compile(ctx, &b.made.Runtime, args)
 }
@@ -86,7 +86,7 @@ func (b *builder) compileGrammar(ctx context.Context, language string) (manifest
 	if g.Sources, err = b.digestSources(language); err != nil {
 		return g, fmt.Errorf("grammar %s: %w", language, err)
 	}
-	g.File, g.Recipe = language+".so", grammarRecipe(language)
+	g.File, g.Recipe = language+".so", b.grammarRecipe(language)
 	// -include puts our header before everything else: it replaces malloc and <ctype.h> for
 	// the grammar alone. scanner.h says why.
 	args := append(grammarFlags(), "-include", filepath.Join(b.ours(), manifest.ScannerHeader), "-I"+src)

@@ -33,6 +33,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	// PIP_INDEX_URL may hold a password. As the flag's default, --help would print it.
 	flags.StringVar(&b.index, "index", "", "package index; $PIP_INDEX_URL is its default, or PyPI")
 	flags.StringVar(&b.cc, "cc", compiler(), "C compiler; $CC is its default")
+	flags.StringVar(&b.arch, "arch", runtime.GOARCH, "processor to build for, by Go's name; the C compiler must be for it")
 	flags.IntVar(&b.jobs, "jobs", runtime.NumCPU(), "compilers at once")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

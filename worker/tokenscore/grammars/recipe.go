@@ -41,18 +41,18 @@ func linkFlags() []string {
 
 // recipe is the digest of everything that decides an object's bytes, except for the
 // compiler: a newer compiler makes the same trees.
-func recipe(sources string, flags []string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s/%s\n%s\n%s", sources, runtime.GOOS, runtime.GOARCH,
+func (b *builder) recipe(sources string, flags []string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s/%s\n%s\n%s", sources, runtime.GOOS, b.arch,
 		strings.Join(commonFlags(), " "), strings.Join(flags, " ")))
 	return hex.EncodeToString(sum[:])
 }
 
-func runtimeRecipe() string { return recipe(manifest.RuntimeSources(), runtimeFlags()) }
+func (b *builder) runtimeRecipe() string { return b.recipe(manifest.RuntimeSources(), runtimeFlags()) }
 
 // grammarRecipe uses the hash of the source distribution, so that the recipe is known
 // without unpacking it.
-func grammarRecipe(language string) string {
-	return recipe(manifest.GrammarSources(packageOf(language).SHA256+" "+language), grammarFlags())
+func (b *builder) grammarRecipe(language string) string {
+	return b.recipe(manifest.GrammarSources(packageOf(language).SHA256+" "+language), grammarFlags())
 }
 
 // packageOf is the source distribution that holds a language's grammar.
