@@ -145,13 +145,14 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 	default:
 		clock := make(chan doctor.Clock, 1)
 		checks = append(checks, doctor.Mirror{
-			URL:   o.mirror,
-			Redis: e.cfg.Redis,
-			Files: e.cfg.RedisFiles,
-			Limit: e.cfg.Limit,
-			Log:   e.cfg.Limit.Log,
-			Now:   time.Now(),
-			Clock: clock,
+			URL:    o.mirror,
+			Redis:  e.cfg.Redis,
+			Files:  e.cfg.RedisFiles,
+			Limit:  e.cfg.Limit,
+			Source: e.cfg.Source,
+			Log:    e.cfg.Limit.Log,
+			Now:    time.Now(),
+			Clock:  clock,
 		}.Check())
 		e.clocks.Mirror = clock
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -21,6 +22,9 @@ type Mirror struct {
 	Redis string
 	Files ratelimit.Files // of Redis
 	Limit ratelimit.Config
+	// Source is this machine's address from which the request leaves; the zero address leaves
+	// the choice to the system.
+	Source netip.Addr
 	// Log hears of cool-downs. Default: slog.Default().
 	Log *slog.Logger
 	// Now is the instant at which certificates must be valid.
@@ -62,6 +66,7 @@ func (m Mirror) look(ctx context.Context) []Finding {
 	cfg := mirror.Config{
 		BaseURL: m.URL,
 		Meter:   limiter,
+		Source:  m.Source,
 		Timeout: askFor,
 		Log:     m.Log,
 	}

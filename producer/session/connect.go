@@ -121,6 +121,9 @@ func (s *Session) startWorkers(ctx context.Context, mirror string) error {
 		"--log-level", s.cfg.LogLevel, "--grace", localGrace.String(),
 		"--listen", "", // several processes cannot share the address of --listen
 	}
+	if source := s.cfg.Servers.Source; source.IsValid() {
+		args = append(args, "--source-address", source.String())
+	}
 	for _, file := range slices.Concat(command.NATSFiles(), command.RedisFiles()) {
 		args = append(args, "--"+file, "") // a configuration file names credentials of other servers
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -238,7 +239,7 @@ func Positive(d time.Duration) error {
 // DefaultMirror is the public mirror.
 const DefaultMirror = "https://mirror.gittensor.io"
 
-// Mirror is the flag of the mirror's address.
+// Mirror has the flags of the mirror's address, and of the way there.
 func Mirror() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
@@ -248,5 +249,30 @@ func Mirror() []cli.Flag {
 			Value:    DefaultMirror,
 			Usage:    "base `URL` of the mirror",
 		},
+		&cli.StringFlag{
+			Name:      "source-address",
+			Category:  GroupServers,
+			Sources:   Env("source-address"),
+			Validator: source,
+			Usage: "IP `ADDRESS` of this machine from which requests to the mirror leave, where it has several, each an egress; " +
+				"without it, the system chooses",
+		},
 	}
+}
+
+// source refuses what is no address of this machine: every request would fail, one after the
+// other.
+func source(s string) error {
+	if s == "" {
+		return nil
+	}
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return fmt.Errorf("%q: want an IP address of this machine, such as 203.0.113.7", s)
+	}
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
+	if err != nil {
+		return fmt.Errorf("%s: not an address of this machine (%w): `ip address` lists those that it has", s, err)
+	}
+	return l.Close() //nolint:wrapcheck // it never fails on a listener that nobody has used
 }

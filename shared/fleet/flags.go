@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"log/slog"
+	"net/netip"
 
 	"github.com/urfave/cli/v3"
 
@@ -28,8 +29,15 @@ func FromFlags(c *cli.Command, name string, log *slog.Logger) Config {
 		},
 		NATSFiles:  NATSFiles(c),
 		RedisFiles: RedisFiles(c),
+		Source:     Source(c),
 		Log:        log,
 	}
+}
+
+// Source reads the flag of the address that requests leave from, whose validator has seen it.
+func Source(c *cli.Command) netip.Addr {
+	addr, _ := netip.ParseAddr(c.String("source-address")) // the zero address for ""
+	return addr
 }
 
 // NATSFiles reads the flags of NATS's files: TLS and credentials.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -37,7 +38,10 @@ type Config struct {
 	ConnectTimeout time.Duration
 	Streams        jobstream.Config
 	Limit          ratelimit.Config
-	Log            *slog.Logger
+	// Source is this machine's address from which requests to the mirror leave; the zero
+	// address leaves the choice to the system.
+	Source netip.Addr
+	Log    *slog.Logger
 }
 
 // Fleet is one process's connections.
@@ -45,16 +49,17 @@ type Fleet struct {
 	Bus     *jobstream.Bus // nil after OpenLimiter
 	Limiter *ratelimit.Limiter
 
-	nc    *nats.Conn
-	redis *redis.Client
-	log   *slog.Logger
+	nc     *nats.Conn
+	redis  *redis.Client
+	source netip.Addr
+	log    *slog.Logger
 
 	producer bool
 }
 
 // Open connects to NATS and Redis and brings the streams up to date.
 func Open(ctx context.Context, cfg Config) (*Fleet, error) {
-	f := &Fleet{log: cfg.Log, producer: !cfg.Worker}
+	f := &Fleet{log: cfg.Log, producer: !cfg.Worker, source: cfg.Source}
 	if err := f.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -134,7 +139,12 @@ func (f *Fleet) Servers(ctx context.Context) (told []jobstream.Server, silent []
 // Mirror creates the process's one mirror client, metered by the limiter. The caller closes
 // it.
 func (f *Fleet) Mirror(baseURL string) (*mirror.Client, error) {
-	client, err := mirror.New(mirror.Config{BaseURL: baseURL, Meter: f.Limiter, Log: f.log})
+	client, err := mirror.New(mirror.Config{
+		BaseURL: baseURL,
+		Meter:   f.Limiter,
+		Source:  f.source,
+		Log:     f.log,
+	})
 	if err != nil {
 		return nil, command.Usage("--mirror: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -73,6 +74,9 @@ func transport(cfg Config) *http.Transport {
 	// so that a try's time is not all spent on it.
 	const connect = 10 * time.Second
 	dialer := &net.Dialer{Timeout: connect, KeepAlive: 15 * time.Second}
+	if cfg.Source.IsValid() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(cfg.Source, 0))
+	}
 	return &http.Transport{
 		DialContext:         dialer.DialContext,
 		ForceAttemptHTTP2:   true,

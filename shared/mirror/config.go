@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -26,6 +27,8 @@ type Config struct {
 	BaseURL string
 	// Meter grants permits. Required: nothing is sent unmetered.
 	Meter Meter
+	// Source is this machine's address from which requests leave. Default: the system chooses.
+	Source netip.Addr
 	// PoolSize is the most connections, and the most requests under way.
 	// Default 8.
 	PoolSize int

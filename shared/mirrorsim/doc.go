@@ -8,8 +8,9 @@
 //
 // Guarantees. Every request outside /sim/ counts, refused ones too, in three ways at
 // once: fixed windows with an unknown start, a sliding log, and the two-window estimate
-// prev·(1−x/W)+cur. When any of them exceeds the limit, every request gets 429 with
-// Retry-After until the mitigation period ends. Stats are exact: an answer is counted
+// prev·(1−x/W)+cur. Each client's IP address is counted by itself. When any count of an address
+// exceeds the limit, its every request gets 429 with Retry-After until the mitigation period
+// ends. Stats are exact: an answer is counted
 // before its first byte leaves, so a client that has received it finds it counted. The
 // worst window is found over all phases, not only over those that the limit used. The
 // same world, seed and order of requests give the same answers and the same faults.

@@ -1,6 +1,9 @@
 package mirrorsim
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // counter decides like the limit in front of the mirror. It is not known in which of three
 // ways that one counts, so a request is let through only when all three would. counter has
@@ -14,6 +17,29 @@ type counter struct {
 	estimate tally           // fixed windows of another phase, for the estimate
 	log      []time.Duration // sliding log: arrivals in (now − window, now]
 	until    time.Duration   // the mitigation period's end
+}
+
+// limits are the counters of all addresses: the limit holds for each of them by itself. Their
+// fixed windows begin together, as those of one clock do.
+type limits struct {
+	make func() *counter // nil without a limit
+	of   map[netip.Addr]*counter
+}
+
+// admit decides on a request of an address.
+func (l *limits) admit(from netip.Addr, now time.Duration) verdict {
+	if l.make == nil {
+		return verdict{}
+	}
+	c := l.of[from]
+	if c == nil {
+		if l.of == nil {
+			l.of = map[netip.Addr]*counter{}
+		}
+		c = l.make()
+		l.of[from] = c
+	}
+	return c.admit(now)
 }
 
 // tally counts in windows that start at phase before the origin.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 )
@@ -28,7 +29,8 @@ func (s *Server) handle(route string, e endpoint) http.HandlerFunc {
 		s.active.Add(1)
 		defer s.active.Done()
 		s.conns.used(r.Context())
-		f := s.arrive(route, e.key(r))
+		from, _ := netip.ParseAddrPort(r.RemoteAddr) // as net/http writes it
+		f := s.arrive(from.Addr().Unmap(), route, e.key(r))
 		// The body is read before anything waits: net/http notices a client that gives up
 		// only after the body has been read.
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))

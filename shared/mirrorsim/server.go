@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +35,7 @@ type Server struct {
 	mu      sync.Mutex
 	origin  time.Time // arrivals are counted from here
 	rng     *rand.Rand
-	limit   *counter // nil without a limit
+	limits  limits
 	fails   map[string]Failure
 	chances []faultChance
 	figures figures
@@ -131,26 +132,30 @@ func (s *Server) Reset() {
 	defer s.mu.Unlock()
 	s.origin = time.Now()
 	s.figures = newFigures()
+	s.limits = limits{}
 	s.conns.reset()
 	s.rng = rand.New(rand.NewPCG(s.cfg.Seed, 0x6d6972726f72)) // the second word only tells our streams apart
 	if s.cfg.Limit > 0 {
 		phase := func() time.Duration { return time.Duration(s.rng.Int64N(int64(s.cfg.Window))) }
-		s.limit = newCounter(s.cfg.Limit, s.cfg.Window, s.cfg.Mitigation, phase(), phase())
+		fixed := phase()
+		estimate := phase()
+		s.limits.make = func() *counter {
+			return newCounter(s.cfg.Limit, s.cfg.Window, s.cfg.Mitigation, fixed, estimate)
+		}
 	}
 }
 
-// arrive counts a request and decides its fate, under one lock: requests are decided in the
-// order of their arrival, so the random sequence is the same in every run with that order.
-func (s *Server) arrive(route, key string) fate {
+// arrive counts a request of an address and decides its fate, under one lock: requests are
+// decided in the order of their arrival, so the random sequence is the same in every run with
+// that order.
+func (s *Server) arrive(from netip.Addr, route, key string) fate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Since(s.origin)
-	s.figures.arrived(now, route)
-	if s.limit != nil {
-		if v := s.limit.admit(now); v.refused {
-			s.figures.refused(v)
-			return fate{over: true, retry: v.retry}
-		}
+	s.figures.arrived(from, now, route)
+	if v := s.limits.admit(from, now); v.refused {
+		s.figures.refused(from, v)
+		return fate{over: true, retry: v.retry}
 	}
 	f := fate{latency: s.cfg.Latency.draw(s.rng), fault: draw(s.rng, s.chances)}
 	if failure, listed := s.fails[key]; listed && failure.Times != 0 {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -13,8 +14,7 @@ import (
 // Stats are a server's counts since its start or the last Reset. Requests under /sim/ are
 // in none of them.
 type Stats struct {
-	Requests int                   `json:"requests"`
-	ByRoute  map[string]RouteStats `json:"by_route"`
+	ByRoute map[string]RouteStats `json:"by_route"`
 	// ByStatus has "none" for requests that got no answer.
 	ByStatus map[string]int `json:"by_status"`
 	// Faults counts answers that went wrong on purpose, and "gone": clients
@@ -23,6 +23,15 @@ type Stats struct {
 	Connections Connections   `json:"connections"`
 	// Limit is null when there is none.
 	Limit *LimitStats `json:"limit"`
+	Arrivals
+	// ByAddress are the figures of each address that requests came from. Those above are of
+	// all of them: the worst windows and the largest share are any one address's.
+	ByAddress map[string]Arrivals `json:"by_address"`
+}
+
+// Arrivals are the figures that are compared with the limit of an address.
+type Arrivals struct {
+	Requests int `json:"requests"`
 	// OverLimit counts the requests that got 429 because of the limit.
 	OverLimit int `json:"over_limit"`
 	// Worst is the maximum number of requests in any one window, over all phases, for each
@@ -65,17 +74,19 @@ type Worst struct {
 
 // figures are the counts behind Stats. Arrivals take eight bytes a request.
 type figures struct {
-	arrivals []time.Duration
+	arrivals map[netip.Addr][]time.Duration
+	over     map[netip.Addr]int
 	routes   map[string]RouteStats
 	statuses map[string]int
 	faults   map[Fault]int
 	tripped  map[string]int
-	over     int
 }
 
 // newFigures are counts of 0.
 func newFigures() figures {
 	return figures{
+		arrivals: map[netip.Addr][]time.Duration{},
+		over:     map[netip.Addr]int{},
 		routes:   map[string]RouteStats{},
 		statuses: map[string]int{},
 		faults:   map[Fault]int{},
@@ -83,9 +94,9 @@ func newFigures() figures {
 	}
 }
 
-// arrived counts a request by its time and route.
-func (f *figures) arrived(now time.Duration, route string) {
-	f.arrivals = append(f.arrivals, now)
+// arrived counts a request by its address, time and route.
+func (f *figures) arrived(from netip.Addr, now time.Duration, route string) {
+	f.arrivals[from] = append(f.arrivals[from], now)
 	r, known := f.routes[route]
 	if !known {
 		r.Statuses = map[string]int{}
@@ -95,8 +106,8 @@ func (f *figures) arrived(now time.Duration, route string) {
 }
 
 // refused counts a request over the limit.
-func (f *figures) refused(v verdict) {
-	f.over++
+func (f *figures) refused(from netip.Addr, v verdict) {
+	f.over[from]++
 	if v.by != "" {
 		f.tripped[v.by]++
 	}
@@ -122,15 +133,17 @@ func (s *Server) Stats() Stats {
 	f := s.figures.clone()
 	s.mu.Unlock()
 	stats := Stats{
-		Requests:    len(f.arrivals),
 		ByRoute:     f.routes,
 		ByStatus:    f.statuses,
 		Faults:      f.faults,
 		Connections: s.conns.snapshot(),
-		OverLimit:   f.over,
+		ByAddress:   map[string]Arrivals{},
 	}
-	worst := windows.Worst(f.arrivals, s.cfg.Window)
-	stats.Worst = Worst{Fixed: worst.Fixed, Sliding: worst.Sliding, TwoWindow: worst.TwoWindow}
+	for from, arrivals := range f.arrivals {
+		one := compare(arrivals, f.over[from], s.cfg)
+		stats.ByAddress[from.String()] = one
+		stats.add(one)
+	}
 	if s.cfg.Limit > 0 {
 		stats.Limit = &LimitStats{
 			Requests:          s.cfg.Limit,
@@ -139,10 +152,29 @@ func (s *Server) Stats() Stats {
 			Tripped:           f.tripped,
 		}
 	}
-	if n := len(f.arrivals); n > 0 {
-		stats.LimitUsed = share(n, f.arrivals[n-1]-f.arrivals[0], s.cfg)
-	}
 	return stats
+}
+
+// compare counts one address's arrivals as its limit does.
+func compare(arrivals []time.Duration, over int, cfg Config) Arrivals {
+	worst := windows.Worst(arrivals, cfg.Window)
+	n := len(arrivals)
+	return Arrivals{
+		Requests:  n,
+		OverLimit: over,
+		Worst:     Worst{Fixed: worst.Fixed, Sliding: worst.Sliding, TwoWindow: worst.TwoWindow},
+		LimitUsed: share(n, arrivals[n-1]-arrivals[0], cfg),
+	}
+}
+
+// add takes the figures of another address in.
+func (a *Arrivals) add(one Arrivals) {
+	a.Requests += one.Requests
+	a.OverLimit += one.OverLimit
+	a.Worst.Fixed = max(a.Worst.Fixed, one.Worst.Fixed)
+	a.Worst.Sliding = max(a.Worst.Sliding, one.Worst.Sliding)
+	a.Worst.TwoWindow = max(a.Worst.TwoWindow, one.Worst.TwoWindow)
+	a.LimitUsed = max(a.LimitUsed, one.LimitUsed)
 }
 
 // share is the rate (n−1)/span as a share of limit/window: n requests have n−1 gaps.
@@ -159,13 +191,17 @@ func (f *figures) clone() figures {
 	for name, r := range f.routes {
 		routes[name] = RouteStats{r.Requests, maps.Clone(r.Statuses)}
 	}
+	arrivals := make(map[netip.Addr][]time.Duration, len(f.arrivals))
+	for from, times := range f.arrivals {
+		arrivals[from] = slices.Clone(times)
+	}
 	return figures{
-		arrivals: slices.Clone(f.arrivals),
+		arrivals: arrivals,
+		over:     maps.Clone(f.over),
 		routes:   routes,
 		statuses: maps.Clone(f.statuses),
 		faults:   maps.Clone(f.faults),
 		tripped:  maps.Clone(f.tripped),
-		over:     f.over,
 	}
 }
 

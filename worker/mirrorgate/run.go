@@ -98,6 +98,7 @@ func newClient(c *cli.Command, meter mirror.Meter, log *slog.Logger) (*mirror.Cl
 	client, err := mirror.New(mirror.Config{
 		BaseURL:  c.String("mirror"),
 		Meter:    meter,
+		Source:   fleet.Source(c),
 		PoolSize: c.Int("pool"),
 		Timeout:  c.Duration("timeout"),
 		Log:      log,
