@@ -66,8 +66,14 @@ func TestKilledResumedReplayed(t *testing.T) {
 	standing := watch("standing by")
 	second := beginWatched(t, standing, "producer", producer("run", "--json", "--resume", "latest")...)
 	<-standing.seen
+	waits := untilScheduled(t, nats, "the second shows that it stands by", func(s *view.Schedule) bool {
+		return slices.Equal(standings(s), []view.ProducerStanding{view.ProducerStandsBy})
+	}).Producers[0]
 	must.Do(t, first.Process.Kill())
 	<-first.ended
+	untilScheduled(t, nats, "the second shows that it leads the round", func(s *view.Schedule) bool {
+		return len(s.Producers) == 1 && s.Producers[0].Standing == view.ProducerLeads && s.Producers[0].Round == waits.Round
+	})
 	stop := work(t, "first", nil, "--nats", nats, "--redis", redis, "--mirror", world.URL, "--limit-horizon", "1s").stop
 	defer stop()
 	e := second.end(t)

@@ -34,13 +34,14 @@ func standOf(s *view.Summary) badge {
 
 // roundsBody is the page of all rounds.
 type roundsBody struct {
-	Schedule *view.Schedule
-	WarmUp   *view.WarmUp
-	Running  []roundRow
-	Table    table[roundRow]
-	Sparks   []spark
-	Next     string // the address of the rounds before these; "" for none
-	Earlier  int
+	Schedule  *view.Schedule
+	Producers []producerRow
+	WarmUp    *view.WarmUp
+	Running   []roundRow
+	Table     table[roundRow]
+	Sparks    []spark
+	Next      string // the address of the rounds before these; "" for none
+	Earlier   int
 }
 
 // roundRow is a round in the table.
@@ -88,7 +89,12 @@ func (d *Dashboard) rounds(r *http.Request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	body := roundsBody{Schedule: list.Schedule, WarmUp: list.WarmUp, Earlier: list.Earlier}
+	body := roundsBody{
+		Schedule:  list.Schedule,
+		Producers: producerRows(list.Schedule),
+		WarmUp:    list.WarmUp,
+		Earlier:   list.Earlier,
+	}
 	pace := d.pace(r)
 	rows := make([]roundRow, len(list.Rounds))
 	for i := range list.Rounds {

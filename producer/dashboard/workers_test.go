@@ -50,6 +50,33 @@ func TestWorkers(t *testing.T) {
 	has(t, b.get(t, "/workers?sort=nonsense"), http.StatusBadRequest, "want one of worker, state")
 }
 
+// The producers, on the page of the rounds: who leads and who stands by, whose version
+// differs, who was lost, and what puts off the turn.
+func TestProducers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *dashboard.Config) { c.Now = time.Now })
+	if page := b.get(t, "/"); strings.Contains(page.Body, "Producers</h2>") || strings.Contains(page.Body, "put off") {
+		t.Error("the page tells of producers before there are any")
+	}
+	at := time.Now()
+	show := func(p job.Producer) {
+		p.At, p.Started = at, at.Add(-90*time.Second)
+		must.Do(t, b.bus.Presence.ShowProducer(t.Context(), p.Name, p))
+	}
+	show(job.Producer{Name: "serve-1", Build: "v2", Host: hostile, PutOff: &job.PutOff{Input: "tokens", Since: at.Add(-time.Minute), Why: "they break off " + hostile}})
+	show(job.Producer{Name: "serve-2", Build: "v1 " + hostile})
+	show(job.Producer{Name: "run-3", Build: "v2", Round: "20260601t000000z-010203"})
+	show(job.Producer{Name: "serve-4", Build: "v0", Left: "stopped"})
+	must.Get(b.bus.Holders.Set(t.Context(), job.Schedule, job.Holder{Name: "serve-1/x", For: time.Minute}, 0))(t)
+	page := b.get(t, "/")
+	has(t, page, http.StatusOK, "Producer <bdi>serve-1</bdi> leads the schedule, and <a href=\"#producers\">2 others stand by</a>.",
+		"<b>The turn is put off</b> for ", ": <bdi>they break off =cmd&lt;script", `<span class="badge good">leading</span>`,
+		`<span class="badge ">standing by</span>`, ">differs<", `<a href="/rounds/20260601t000000z-010203">`, "<bdi>=cmd&lt;script")
+	if n := strings.Count(page.Body, ">differs<"); n != 1 || strings.Contains(page.Body, "serve-4") {
+		t.Errorf("%d versions are marked, want one; and none of those that have left is listed", n)
+	}
+}
+
 // The tokens: the coverage of the last rounds, and who lacks one, since when.
 func TestTokens(t *testing.T) {
 	t.Parallel()

@@ -161,7 +161,7 @@ func mends() map[Code]string { //nolint:funlen // a table
 		EgressUndeclared:   "start it with the --egress of the address that it sends from; a new address belongs in the producers' --egresses",
 		WorkerMissing:      "run `worker check` where workers run",
 		WorkersNone:        "start a worker with the NATS, Redis, mirror and egress of the fleet; if one runs, its log says what it waits for",
-		VersionsDiffer:     "upgrade those that were left behind (docs/upgrade.md); `producer workers` lists each with its host and version",
+		VersionsDiffer:     "upgrade those that were left behind (docs/upgrade.md); `producer workers` and `producer rounds` list them",
 		GrammarsUnusable:   "run `make grammars`, or name the directory with --grammars",
 		GrammarsFigures:    "run `make grammars` on this machine, and compare its C library with the one that they were built with",
 		SandboxLacking:     "run workers on a kernel with seccomp and Landlock (Linux 5.13, lsm=landlock), or give them --sandbox auto",

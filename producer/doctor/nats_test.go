@@ -147,10 +147,9 @@ func streamScenarios() map[string]scenario {
 			}))(t)
 			return run(t, natsChecks(doctor.NATS{URL: url})...)
 		}},
-		"workers of two versions": {doctor.VersionsDiffer, doctor.Warning, on(func(t *testing.T, _ jetstream.JetStream, bus *jobstream.Bus) {
-			for _, build := range []string{"v1.2.0", "v1.3.0"} {
-				must.Do(t, bus.Presence.Show(t.Context(), build, job.Worker{Name: "w", Build: build}))
-			}
+		"a worker and a producer of two versions": {doctor.VersionsDiffer, doctor.Warning, on(func(t *testing.T, _ jetstream.JetStream, bus *jobstream.Bus) {
+			must.Do(t, bus.Presence.Show(t.Context(), "w", job.Worker{Name: "w", Build: "v1.2.0"}))
+			must.Do(t, bus.Presence.ShowProducer(t.Context(), "p", job.Producer{Name: "p", Build: "v1.3.0"}))
 		}, jobstream.Config{})},
 		"letters kept for an hour": {doctor.StreamDrift, doctor.Warning, on(func(t *testing.T, js jetstream.JetStream, _ *jobstream.Bus) {
 			s, err := js.Stream(t.Context(), job.StreamDead)

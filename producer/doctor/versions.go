@@ -12,7 +12,7 @@ import (
 	"mirrorfleet/shared/plural"
 )
 
-// versions compares the versions of the worker processes that run now, and of this program.
+// versions compares the versions of the processes that run now, and of this program.
 func (n NATS) versions(ctx context.Context) []Finding {
 	nc, err := connectNATS(ctx, n.URL, n.Files, n.Wait)
 	if err != nil {
@@ -23,41 +23,51 @@ func (n NATS) versions(ctx context.Context) []Finding {
 	cfg.Role = jobstream.RoleViewer
 	bus, err := jobstream.Open(ctx, nc, cfg)
 	if _, undeclared := errors.AsType[*jobstream.UndeclaredError](err); undeclared {
-		return JudgeVersions(jobstream.Roll{}, n.Build)
+		return JudgeVersions(jobstream.Roll{}, jobstream.ProducerRoll{}, n.Build)
 	}
 	if err != nil {
 		return []Finding{skipped("streams")}
 	}
-	roll, err := bus.Presence.List(ctx)
+	workers, err := bus.Presence.List(ctx)
 	if err != nil {
 		return []Finding{warn(NotLookedAt, "not looked at: %v", err)}
 	}
-	return JudgeVersions(roll, n.Build)
+	producers, err := bus.Presence.Producers(ctx)
+	if err != nil {
+		return []Finding{warn(NotLookedAt, "not looked at: %v", err)}
+	}
+	return JudgeVersions(workers, producers, n.Build)
 }
 
-// JudgeVersions warns when worker processes that run now are of different versions, or of
-// another one than this program, whose build is own ("" leaves it out). Every round works while
-// versions read each other's data (docs/upgrade.md), so a difference is no fault: it is most
-// often an upgrade that was not finished. Processes that have left or are silent do not count.
-func JudgeVersions(roll jobstream.Roll, own string) []Finding {
-	by := map[string][]string{}
-	running := 0
-	for i := range roll.Workers {
-		w := &roll.Workers[i]
-		if _, silent := w.Silence(w.Stored, roll.Now); w.Left == "" && !silent {
+// JudgeVersions warns when worker and producer processes that run now are of different
+// versions, or of another one than this program, whose build is own ("" leaves it out). Every
+// round works while versions read each other's data (docs/upgrade.md), so a difference is no
+// fault: it is most often an upgrade that was not finished. Processes that have left or are
+// silent do not count.
+func JudgeVersions(workers jobstream.Roll, producers jobstream.ProducerRoll, own string) []Finding {
+	by, running := map[string][]string{}, 0
+	for i := range workers.Workers {
+		w := &workers.Workers[i]
+		if _, silent := w.Silence(w.Stored, workers.Now); w.Left == "" && !silent {
 			by[w.Build] = append(by[w.Build], w.Name)
 			running++
 		}
 	}
+	for i := range producers.Producers {
+		p := &producers.Producers[i]
+		if _, silent := p.Silence(p.Stored, producers.Now); p.Left == "" && !silent {
+			by[p.Build] = append(by[p.Build], "producer "+p.Name)
+			running++
+		}
+	}
 	if running == 0 {
-		return []Finding{fine("no worker process shows its version")}
+		return []Finding{fine("no process shows its version")}
 	}
 	if own != "" {
 		by[own] = append(by[own], "this program")
 	}
 	if len(by) == 1 {
-		return []Finding{fine("all that run have version %s: %s",
-			slices.Collect(maps.Keys(by))[0], plural.Forms(running, "worker process", "worker processes"))}
+		return []Finding{fine("all that run have version %s: %s", slices.Collect(maps.Keys(by))[0], plural.Forms(running, "process", "processes"))}
 	}
 	var texts []string
 	for _, build := range slices.Sorted(maps.Keys(by)) {

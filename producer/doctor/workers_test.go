@@ -104,26 +104,34 @@ func TestVersionsThatRun(t *testing.T) {
 	process := func(name, build string, ago time.Duration, left string) jobstream.Present {
 		return jobstream.Present{Worker: job.Worker{Name: name, Build: build, Left: left}, Process: name, Stored: now.Add(-ago)}
 	}
+	producer := func(build string, ago time.Duration, left string) []jobstream.PresentProducer {
+		return []jobstream.PresentProducer{{Producer: job.Producer{Name: "serve-1", Build: build, Left: left}, Process: "p", Stored: now.Add(-ago)}}
+	}
 	old := process("w-old", "v1", time.Second, "")
 	for _, c := range []struct {
 		name   string
 		own    string
 		roll   []jobstream.Present
+		serve  []jobstream.PresentProducer
 		status doctor.Status
 		text   string
 	}{
-		{"none", "v2", nil, doctor.OK, "no worker process"},
-		{"one that has left", "v2", []jobstream.Present{process("w", "v1", time.Second, "stopped")}, doctor.OK, "no worker process"},
-		{"one that is silent", "v2", []jobstream.Present{process("w", "v1", job.WorkerSilent, "")}, doctor.OK, "no worker process"},
-		{"all alike", "v1", []jobstream.Present{old, process("w2", "v1", 0, "")}, doctor.OK, "version v1: 2 worker processes"},
-		{"another than this program", "v2", []jobstream.Present{old}, doctor.Warning, "v1 (w-old), v2 (this program)"},
-		{"two", "", []jobstream.Present{process("w", "v2", 0, ""), old}, doctor.Warning, "v1 (w-old), v2 (w)"},
+		{"none", "v2", nil, nil, doctor.OK, "no process"},
+		{"one that has left", "v2", []jobstream.Present{process("w", "v1", time.Second, "stopped")}, nil, doctor.OK, "no process"},
+		{"one that is silent", "v2", []jobstream.Present{process("w", "v1", job.WorkerSilent, "")}, nil, doctor.OK, "no process"},
+		{"all alike", "v1", []jobstream.Present{old, process("w2", "v1", 0, "")}, nil, doctor.OK, "version v1: 2 processes"},
+		{"another than this program", "v2", []jobstream.Present{old}, nil, doctor.Warning, "v1 (w-old), v2 (this program)"},
+		{"two", "", []jobstream.Present{process("w", "v2", 0, ""), old}, nil, doctor.Warning, "v1 (w-old), v2 (w)"},
+		{"a producer of another", "", []jobstream.Present{old}, producer("v2", 0, ""), doctor.Warning, "v1 (w-old), v2 (producer serve-1)"},
+		{"a producer alike", "v1", []jobstream.Present{old}, producer("v1", 0, ""), doctor.OK, "version v1: 2 processes"},
+		{"a producer that has left", "v1", []jobstream.Present{old}, producer("v2", 0, "stopped"), doctor.OK, "version v1: 1 process"},
+		{"a silent producer alone", "v1", nil, producer("v2", job.WorkerSilent, ""), doctor.OK, "no process"},
 		{
-			"many", "v2", []jobstream.Present{process("e", "v1", 0, ""), process("b", "v1", 0, ""), process("c", "v1", 0, ""), process("d", "v1", 0, ""), process("a", "v1", 0, ""), process("f", "v1", 0, "")},
+			"many", "v2", []jobstream.Present{process("e", "v1", 0, ""), process("b", "v1", 0, ""), process("c", "v1", 0, ""), process("d", "v1", 0, ""), process("a", "v1", 0, ""), process("f", "v1", 0, "")}, nil,
 			doctor.Warning, "v1 (a, b, c, d, e and 1 more), v2 (this program)",
 		},
 	} {
-		f := doctor.JudgeVersions(jobstream.Roll{Workers: c.roll, Now: now}, c.own)[0]
+		f := doctor.JudgeVersions(jobstream.Roll{Workers: c.roll, Now: now}, jobstream.ProducerRoll{Producers: c.serve, Now: now}, c.own)[0]
 		if f.Status != c.status || !strings.Contains(f.Text, c.text) || (f.Code == doctor.VersionsDiffer) != (c.status == doctor.Warning) {
 			t.Errorf("%s: %+v, want %s: %s", c.name, f, c.status, c.text)
 		}

@@ -1,10 +1,13 @@
 package page
 
 import (
+	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -76,18 +79,70 @@ func scheduled(out *page, s view.Schedule, now time.Time) {
 		line(terminal.Plain, "a turn begins at once, ordered by %s at %s", s.Ordered.By, s.Ordered.At.UTC().Format(view.InstantLayout))
 	case s.Running != "":
 		line(terminal.Plain, "round %s runs", s.Running)
+	case s.NextTurn != nil && s.PutOff != nil:
+		line(terminal.Plain, "the next turn was due at %s", s.NextTurn.UTC().Format(view.InstantLayout))
 	case s.NextTurn != nil:
 		line(terminal.Plain, "the next turn is due at %s, %s", s.NextTurn.UTC().Format(view.InstantLayout), view.Soon(s.NextTurn.Sub(now)))
+	}
+	if off := s.PutOff; off != nil {
+		out.painted(terminal.Warn, func() {
+			out.hangf("put off:  ", "for %s: %s", brisk(now.Sub(off.Since).Seconds()), off.Why)
+		})
 	}
 	if s.PausedRound != nil {
 		out.painted(terminal.Warn, func() {
 			out.hangf("round:    ", "%s is PAUSED for %s, %s", s.PausedRound.Round, brisk(now.Sub(s.PausedRound.At).Seconds()), s.PausedRound.Text())
 		})
 	}
+	producers(out, &s)
+}
+
+// maxSilent is how many silent producers are named.
+const maxSilent = 3
+
+// producers writes which producer leads and which stand by, a line each, and which have gone
+// without a word.
+func producers(out *page, s *view.Schedule) {
+	shown := false // the leader of the schedule, by a sign of its own
+	leading := s.ProducersThat(view.ProducerLeads)
+	standing := s.ProducersThat(view.ProducerStandsBy)
+	differ := !alike(slices.Concat(leading, standing))
+	for i := range leading {
+		out.hangf("active:   ", "%s", producer(&leading[i], differ))
+		shown = shown || leading[i].Round == ""
+	}
 	switch {
-	case s.Producer != "":
+	case shown:
+	case s.Producer != "": // of an earlier version, which shows no sign of life
 		out.hangf("active:   ", "producer %s", s.Producer)
 	case s.Paused != nil, s.Ordered != nil, s.Running != "": // there is a schedule, and nobody follows it
 		out.painted(terminal.Warn, func() { out.hangf("active:   ", "no producer: no turn begins until one serves") })
 	}
+	for i := range standing {
+		out.hangf("standby:  ", "%s", producer(&standing[i], differ))
+	}
+	var silent []string
+	for _, p := range s.ProducersThat(view.ProducerSilent) {
+		silent = append(silent, fmt.Sprintf("%s for %s", p.Name, brisk(p.SeenAgo)))
+	}
+	if len(silent) > 0 {
+		out.painted(terminal.Warn, func() { out.hangf("silent:   ", "producer %s", plural.Some(silent, maxSilent)) })
+	}
+}
+
+// alike says whether all are of one version.
+func alike(all []view.Producer) bool {
+	return !slices.ContainsFunc(all, func(p view.Producer) bool { return p.Version != all[0].Version })
+}
+
+// producer describes a process that runs, with its version where versions differ.
+func producer(p *view.Producer, version bool) string {
+	text := "producer " + p.Name
+	if p.Round != "" {
+		text += " of round " + p.Round
+	}
+	if version {
+		text += ", version " + p.Version
+	}
+	return text + ", up for " + brisk(p.Seen.Sub(p.Started).Seconds())
 }

@@ -263,6 +263,31 @@ func TestFilesThatChangeUnderIt(t *testing.T) {
 	})
 }
 
+// Trouble that has passed is told no longer, though the next turn is an hour away.
+func TestTroubleThatHasPassed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.broken = 2
+		f.turn = job.Turn{Round: "before", Due: time.Now().Add(-time.Hour)}
+		f.rounds["before"] = &served{begun: f.turn.Due, ended: f.turn.Due.Add(time.Minute)}
+		keeper := schedule.New(schedule.Config{Schedule: every(t, 2*time.Hour), Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- keeper.Run(ctx, &producer{fleet: f}) }()
+		wait(ctx, time.Second)
+		if keeper.Trouble() == nil {
+			t.Error("there is no trouble while the streams are away")
+		}
+		wait(ctx, 20*time.Minute)
+		if err := keeper.Trouble(); err != nil {
+			t.Errorf("the trouble is %v while nothing is due", err)
+		}
+		<-ended
+	})
+}
+
 // Trouble with the streams ends nothing: it is logged and tried again, less and
 // less often, and the turns are where they were.
 func TestTroubleIsTriedAgain(t *testing.T) {

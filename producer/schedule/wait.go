@@ -44,6 +44,7 @@ func (k *Keeper) await(ctx context.Context, rounds Rounds, last Last) (job.Manif
 			return job.Manifest{}, due, err
 		}
 		if !ready {
+			w.setTrouble(nil) // nothing is to begin, so nothing puts it off
 			if w.rest(ctx, due) != nil {
 				return job.Manifest{}, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 			}
@@ -109,7 +110,6 @@ func (w *waiting) notePause(ctx context.Context, stop *job.Stop, due Due, now ti
 	w.setPaused(stop)
 	switch {
 	case stop != nil && (before == nil || *before != *stop):
-		w.setTrouble(nil) // nothing is due to begin
 		w.cfg.Log.WarnContext(ctx, "the schedule is paused: no turn begins until producer resume",
 			"by", stop.By, "since", stop.At, "reason", stop.Reason)
 	case stop == nil && w.paused != nil && w.ended.IsZero():

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,7 +28,14 @@ func (s *Session) follow(
 	config := s.roundConfig()
 	config.Mirror = client
 	config.Traced = s.cfg.Traced
-	config.Seen = w.See
+	stop := func() {}
+	defer func() { stop() }()
+	show := sync.OnceFunc(func() { stop = s.showSigns(ctx, m.Round, func() error { return nil }) })
+	config.Seen = func(sight round.Sight) {
+		if w.See(sight); sight.StandsBy != "" {
+			show()
+		}
+	}
 	config.Progress = func(p round.Progress) {
 		s.stored = true
 		s.workers.progressed(p.Done + p.Failed)

@@ -80,6 +80,8 @@ func (s *Session) startServing(ctx context.Context, cfg ServeConfig) (*served, *
 	unobserve := telemetry.ObservePostponed(postponingInputs, func() string { return postponedBy(keeper.Trouble()) })
 	s.onClose(func() error { unobserve(); return nil })
 	s.observeSchedule(keeper)
+	stop := s.showSigns(ctx, "", keeper.Trouble)
+	s.onClose(func() error { stop(); return nil })
 	return served, keeper, nil
 }
 

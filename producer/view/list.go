@@ -52,7 +52,7 @@ func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, limit int, n
 		return page, err
 	}
 	stands, err := ScheduleOf(ctx, bus, now)
-	if stands != (Schedule{}) {
+	if !stands.empty() {
 		page.Schedule = &stands
 	}
 	return page, err

@@ -3,8 +3,6 @@ package view
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"mirrorfleet/producer/round"
@@ -26,6 +24,12 @@ type Schedule struct {
 	Paused      *job.Stop      `json:"paused,omitempty"`
 	PausedRound *job.RoundStop `json:"paused_round,omitempty"`
 	Ordered     *job.Order     `json:"ordered,omitempty"`
+	// PutOff is what puts off the next turn, or has done so when the active producer showed
+	// itself last, which it does every few seconds; absent while nothing does.
+	PutOff *job.PutOff `json:"put_off,omitempty"`
+	// Producers are the producer processes of the last day that serve, or stand by for a
+	// round.
+	Producers []Producer `json:"producers"`
 }
 
 // The orders of Steered.
@@ -73,14 +77,12 @@ func ScheduleOf(ctx context.Context, bus *jobstream.Bus, now time.Time) (s Sched
 	if steer.Orders(turn.Round) {
 		s.Ordered = steer.Now
 	}
-	holder, beat, err := bus.Holders.LastBeat(ctx, job.Schedule)
-	if err != nil {
-		return s, fmt.Errorf("looking for the producer of the schedule: %w", err)
+	if s.Producer, err = leader(ctx, bus, job.Schedule, now); err != nil {
+		return s, err
 	}
-	if beat.IsZero() || holder.Released || now.Sub(beat) > holder.For {
-		return s, nil
+	if err := s.addProducers(ctx, bus, now); err != nil || s.Producer == "" {
+		return s, err
 	}
-	s.Producer, _, _ = strings.Cut(holder.Name, "/")
 	next, err := bus.Schedule.Next(ctx)
 	if err != nil || open || !next.After(turn.Due) { // it was said before that turn
 		return s, err

@@ -128,6 +128,11 @@ const (
 	WarmUpInputsKey = Schedule + ".inputs"
 )
 
+// ProducerKey names the sign of life of a producer process in BucketWorkers. It has a token
+// more than the key of a worker process, which is the process's name alone: a worker's
+// permission covers keys of one token (docs/secure.md#roles).
+func ProducerKey(process string) string { return "producer." + process }
+
 // ReplayKey names the plan of a round's nth replay, which leads to revision
 // n+1 of its outcome.
 func ReplayKey(round string, n int) string { return fmt.Sprintf("%s.replay.%d", round, n) }

@@ -9,14 +9,14 @@ import (
 	"mirrorfleet/shared/doing"
 )
 
-// How often a worker process shows a sign of life, and after how long without one a reader
-// takes it for silent: four signs may be lost.
+// How often a process shows a sign of life, and after how long without one a reader takes it
+// for silent: four signs may be lost. Producers keep to it as workers do.
 const (
 	WorkerSignEvery = 3 * time.Second
 	WorkerSilent    = 5 * WorkerSignEvery
 )
 
-// WorkerKept is how long a worker's last sign is kept.
+// WorkerKept is how long the last sign of a process is kept.
 const WorkerKept = 24 * time.Hour
 
 // Worker is a sign of life of one worker process. It is for show: nothing depends on it.
@@ -153,14 +153,20 @@ func (l WorkerLimit) bounded() WorkerLimit {
 // instants are of the server's clock: when the last sign was stored, and now. A worker that
 // has left is not silent.
 func (w *Worker) Silence(stored, now time.Time) (silence time.Duration, silent bool) {
+	return silenceOf(w.Left, stored, now)
+}
+
+func silenceOf(left string, stored, now time.Time) (silence time.Duration, silent bool) {
 	silence = max(0, now.Sub(stored))
-	return silence, w.Left == "" && silence >= WorkerSilent
+	return silence, left == "" && silence >= WorkerSilent
 }
 
 // Ago is how long before its last sign something was, by the worker's own clock.
-func (w *Worker) Ago(since time.Time) time.Duration {
+func (w *Worker) Ago(since time.Time) time.Duration { return ago(since, w.At) }
+
+func ago(since, at time.Time) time.Duration {
 	if since.IsZero() {
 		return 0
 	}
-	return max(0, w.At.Sub(since))
+	return max(0, at.Sub(since))
 }

@@ -48,6 +48,29 @@ func TestAWorkersSignIsBounded(t *testing.T) {
 	}
 }
 
+// A producer's sign is bounded as a worker's is.
+func TestAProducersSignIsBounded(t *testing.T) {
+	t.Parallel()
+	hostile := "\x1b[2J" + strings.Repeat("x", 1<<20) + "\xff"
+	data := must.Get(job.Producer{
+		Name: hostile, Build: hostile, Host: hostile, Round: "$KV.>", Left: hostile, PutOff: &job.PutOff{Input: hostile, Why: hostile},
+	}.Encode())(t)
+	got := must.Get(job.DecodeProducer(data))(t)
+	for _, text := range []string{got.Name, got.Build, got.Host, got.Left, got.PutOff.Input, got.PutOff.Why} {
+		if utf8.RuneCountInString(text) > 1000 || strings.Contains(text, "\x1b") || !utf8.ValidString(text) {
+			t.Errorf("%d bytes, %.20q: want it cut and cleaned", len(text), text)
+		}
+	}
+	if got.Round != "" {
+		t.Errorf("round %q, want none: it is no name of one", got.Round)
+	}
+	for name, data := range map[string]string{"no JSON": "{", "a later version": `{"version":99}`, "no version": `{}`} {
+		if _, err := job.DecodeProducer([]byte(data)); err == nil {
+			t.Errorf("%s: it was read", name)
+		}
+	}
+}
+
 // Silence is judged by the server's clock alone, and the past of a worker by the worker's.
 func TestSilenceIsOfOneClock(t *testing.T) {
 	t.Parallel()

@@ -81,7 +81,8 @@ func declared() []declaration {
 		{scores(), map[Role]use{RoleWorker: all | writes}},
 		{identities(), map[Role]use{RoleProducer: writes}},
 		// Workers and viewers do not look this stream up when they start: while no producer
-		// of this version has declared it, all else works.
+		// of this version has declared it, all else works. A worker writes the keys of
+		// workers alone; those of producers are among producersNeeds.
 		{signs(), map[Role]use{RoleWorker: writes, RoleViewer: reads}},
 	}
 }
@@ -102,16 +103,16 @@ func identities() jetstream.StreamConfig {
 	return s
 }
 
-// signs are the last signs of life of worker processes, one key each. A worker that is
-// started again and again has another key each time, so the number is bounded.
+// signs are the last signs of life of worker and producer processes, one key each. A process
+// that is started again and again has another key each time, so the number is bounded.
 func signs() jetstream.StreamConfig {
-	s := bucket(job.BucketWorkers, "the last sign of life of each worker process")
+	s := bucket(job.BucketWorkers, "the last sign of life of each worker and producer process")
 	s.MaxAge = job.WorkerKept
 	s.MaxMsgs, s.Discard = workersKept, jetstream.DiscardOld
 	return s
 }
 
-// workersKept is how many worker processes of the last day are kept. A large fleet has 64.
+// workersKept is how many processes of the last day are kept. A large fleet has 64.
 const workersKept = 1000
 
 // jobs is the work queue: it keeps each message until it is acknowledged. It has no limit of

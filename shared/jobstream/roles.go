@@ -194,12 +194,13 @@ func workersNeeds() []string {
 }
 
 // producersNeeds are the subjects of a producer alone: declaring, purging and backing up
-// streams, pausing the hand-out of jobs, pulling advisories, and watching records.
+// streams, pausing the hand-out of jobs, pulling advisories, watching records, and showing
+// itself.
 func producersNeeds() []string {
 	subjects := []string{"$JS.API.STREAM.MSG.DELETE." + job.StreamJobs, onConsumer("CREATE", job.StreamJobs, job.Consumer),
 		onConsumer("PAUSE", job.StreamJobs, job.Consumer),
 		onConsumer("CREATE", job.StreamWarm, job.ConsumerWarm), onConsumer("INFO", job.StreamWarm, job.ConsumerWarm),
-		"$JS.API.STREAM.PURGE." + job.StreamWarm}
+		"$JS.API.STREAM.PURGE." + job.StreamWarm, producersSign()}
 	exhaustions := advisoriesConsumer()
 	for _, verb := range []string{"CREATE", "INFO", "MSG.NEXT"} {
 		subjects = append(subjects, onConsumer(verb, exhaustions.stream, exhaustions.config.Durable))
@@ -246,7 +247,7 @@ func needless(role Role) []string {
 	if role == RoleProducer {
 		return subjects
 	}
-	subjects = append(subjects, serversQuestion, onConsumer("PAUSE", job.StreamJobs, job.Consumer))
+	subjects = append(subjects, serversQuestion, onConsumer("PAUSE", job.StreamJobs, job.Consumer), producersSign())
 	if role == RoleViewer {
 		subjects = append(subjects, workersNeeds()...)
 	}
@@ -265,6 +266,8 @@ func (d declaration) probe() string {
 		return job.WarmSubject(probeRound, 0)
 	case job.StreamAdvisory:
 		return ""
+	case kv.StreamOf(job.BucketWorkers): // a worker's key is one token
+		return kv.Subject(job.BucketWorkers, probeRound)
 	}
 	bucket, _ := kv.BucketOf(d.Name) // all other streams are buckets
 	return probeKey(bucket)
@@ -276,6 +279,9 @@ func onConsumer(verb, stream, consumer string) string {
 
 // probeKey is the subject of a record in a bucket, for a job that does not exist.
 func probeKey(bucket string) string { return kv.Subject(bucket, job.RecordKey(probeRound, 0)) }
+
+// producersSign is the subject of a producer's sign of life. No other role may store one.
+func producersSign() string { return kv.Subject(job.BucketWorkers, job.ProducerKey(probeRound)) }
 
 // direct is the subject of a direct read of one key of the bucket of rounds. The key is part
 // of the subject, so permissions can be granted by key.

@@ -63,7 +63,7 @@ func alone(t *testing.T) *bundle {
 }
 
 // TestAWorkerDoesItsWork: with the shipped settings a worker takes a job, reads its
-// round, changes its record, stores what it found and settles; a viewer sees that.
+// round, changes its record, stores what it found, settles and shows itself; a viewer sees that.
 func TestAWorkerDoesItsWork(t *testing.T) {
 	t.Parallel()
 	b := alone(t)
@@ -108,7 +108,14 @@ func TestAWorkerDoesItsWork(t *testing.T) {
 	_, _, err = worker.Schedule.LastConclusion(b.ctx)
 	must.Do(t, err)
 
+	must.Do(t, worker.Presence.Show(b.ctx, "p", job.Worker{Name: "w"}))
+	must.Do(t, bus.Presence.ShowProducer(b.ctx, "p", job.Producer{Name: "serve"}))
+
 	viewer := b.as(jobstream.RoleViewer)
+	workers, producers := must.Get(viewer.Presence.List(b.ctx))(t), must.Get(viewer.Presence.Producers(b.ctx))(t)
+	if len(workers.Workers) != 1 || workers.Workers[0].Name != "w" || len(producers.Producers) != 1 || producers.Producers[0].Name != "serve" {
+		t.Errorf("the viewer sees the signs %+v and %+v, want one of the worker and one of the producer", workers, producers)
+	}
 	if changed, of, err := viewer.Records.After(b.ctx, "r1", 0); err != nil || of != 3 || len(changed) != 1 || changed[0].Phase != job.Done {
 		t.Errorf("the viewer follows %+v up to %d, %v; want the record as it is, and the sequence of its third change", changed, of, err)
 	}
@@ -148,6 +155,7 @@ func TestForbiddenActs(t *testing.T) {
 		{"delete a stream", "$JS.API.STREAM.DELETE.KV_RECORDS", ""},
 		{"delete a message", "$JS.API.STREAM.MSG.DELETE.KV_ROUNDS", `{"seq":1}`},
 		{"pause the consumer", "$JS.API.CONSUMER.PAUSE.MINER_JOBS.workers", `{"pause_until":"2036-01-01T00:00:00Z"}`},
+		{"forge a producer's sign of life", "$KV.WORKERS.producer.x", `{"version":1,"name":"x"}`},
 		{"order a pause", "$KV.ROUNDS.schedule.steer", `{"version":1,"schedule":{"by":"x"}}`},
 		{"delete the consumer", "$JS.API.CONSUMER.DELETE.MINER_JOBS.workers", ""},
 		{"change the consumer", "$JS.API.CONSUMER.CREATE.MINER_JOBS.workers",
