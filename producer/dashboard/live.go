@@ -99,6 +99,13 @@ func (all *shows) enter(ctx context.Context, name string) (*show, error) {
 	return s, nil
 }
 
+// has says whether somebody looks at a round that runs, or has just looked.
+func (all *shows) has(name string) bool {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return all.byRound[name] != nil
+}
+
 // stream counts a browser that gets updates, which close waits for. done is for its end.
 func (all *shows) stream() (done func(), err error) {
 	all.mu.Lock()

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"mirrorfleet/producer/dashboard"
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/doing"
@@ -95,6 +97,17 @@ func (l *live) step(uid int) {
 	must.Get(l.bus.Records.Update(ctx, record, revision))(l.t)
 }
 
+// worksAt lets a worker take the jobs of miners, and end all but the last eight of them.
+func (l *live) worksAt(first, last int) {
+	l.t.Helper()
+	for uid := first; uid <= last; uid++ {
+		l.step(uid)
+		if uid <= last-8 {
+			l.step(uid)
+		}
+	}
+}
+
 // shows lets a worker process say what it does.
 func (l *live) shows(what doing.State, uids ...int) {
 	l.t.Helper()
@@ -129,6 +142,7 @@ func (l *live) page() (body, version string) {
 // stream is a browser that gets updates.
 type stream struct {
 	t      testing.TB
+	body   io.Reader
 	lines  *bufio.Scanner
 	closes func()
 }
@@ -141,7 +155,12 @@ func (l *live) stream(after string) *stream {
 	if err != nil || answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "text/event-stream" {
 		l.t.Fatalf("the stream: %+v, %v", answer, err)
 	}
-	s := &stream{t: l.t, lines: bufio.NewScanner(answer.Body), closes: func() { cancel(); _ = answer.Body.Close() }}
+	s := &stream{
+		t:      l.t,
+		body:   answer.Body,
+		lines:  bufio.NewScanner(answer.Body),
+		closes: func() { cancel(); _ = answer.Body.Close() },
+	}
 	s.lines.Buffer(nil, 8<<20)
 	l.t.Cleanup(s.closes)
 	return s
@@ -314,6 +333,35 @@ func TestViewersShareOneShow(t *testing.T) {
 	l.d.Wait() // or the test would not end
 	if n := l.d.Shows(); n != 0 {
 		t.Errorf("%d shows without viewers, want none", n)
+	}
+}
+
+// Twenty browsers that have looked at a round of 256 miners leave nothing behind: no goroutine,
+// though the dashboard stays. No other test runs beside this one, which looks at all of them.
+//
+//nolint:paralleltest // see above
+func TestViewersLeaveNothing(t *testing.T) {
+	l := running(t, 256)
+	l.d.Linger(0)
+	already := goleak.IgnoreCurrent()
+	all := make([]*stream, 20)
+	for i := range all {
+		all[i] = l.stream("")
+	}
+	l.step(1)
+	for _, s := range all {
+		s.until("region-jobs", `id="job-1"`)
+		s.closes()
+	}
+	l.d.Wait()
+	for until := time.Now().Add(time.Minute); ; { // each look of goleak's waits for a second
+		left := goleak.Find(already)
+		if left == nil {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatal(left)
+		}
 	}
 }
 

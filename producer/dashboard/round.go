@@ -62,6 +62,9 @@ func (d *Dashboard) round(r *http.Request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	if wanted == 0 && d.shows.has(name) {
+		return d.running(r, name) // it is being looked at
+	}
 	stands, err := view.RoundOf(r.Context(), d.cfg.Bus, name, d.cfg.Now())
 	switch {
 	case jobstream.Damaged(err):
@@ -69,7 +72,7 @@ func (d *Dashboard) round(r *http.Request) (page, error) {
 	case err != nil:
 		return page{}, err
 	case wanted == 0 && (stands.State == view.Running || stands.State == view.Replaying):
-		return d.running(r, &stands)
+		return d.running(r, name)
 	case wanted == 0 && stands.Revision == 0:
 		return d.stopped(r, &stands), nil
 	}

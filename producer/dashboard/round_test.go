@@ -132,15 +132,3 @@ func TestTheSizeOfALargeRound(t *testing.T) {
 		t.Errorf("the page of 256 miners has %d bytes compressed, want 120,000 at most", len(a.Body))
 	}
 }
-
-// BenchmarkRound makes the page of a concluded round of 256 miners. 15 ms are wanted.
-func BenchmarkRound(bench *testing.B) {
-	b := setup(bench)
-	b.work(bench)
-	r := miners256(bench, b)
-	for bench.Loop() {
-		if a := nettest.Ask(bench, http.MethodGet, b.url+"/rounds/"+r.Round, ""); a.Status != http.StatusOK {
-			bench.Fatal(a.Status)
-		}
-	}
-}

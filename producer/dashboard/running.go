@@ -68,8 +68,8 @@ type queue struct {
 }
 
 // running is the page of a round that runs. It shows what its updates are made of.
-func (d *Dashboard) running(r *http.Request, stands *view.Round) (page, error) {
-	s, err := d.shows.enter(r.Context(), stands.Round)
+func (d *Dashboard) running(r *http.Request, name string) (page, error) {
+	s, err := d.shows.enter(r.Context(), name)
 	if err != nil {
 		return page{}, err
 	}
@@ -80,8 +80,8 @@ func (d *Dashboard) running(r *http.Request, stands *view.Round) (page, error) {
 		Template: "running",
 		Title:    body.Title,
 		Nav:      "Rounds",
-		JSON:     "/api/v1/rounds/" + stands.Round,
-		Live:     "/live/rounds/" + stands.Round,
+		JSON:     "/api/v1/rounds/" + name,
+		Live:     "/live/rounds/" + name,
 		Version:  s.tag(version),
 		Body:     body,
 	}, nil

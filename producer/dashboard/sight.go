@@ -65,7 +65,7 @@ func (s *sight) see(ctx context.Context, now time.Time) (*seen, error) {
 		ended = ended || e.Type == view.EventEnd
 	}
 	m := s.sub.Moment(ctx, now)
-	if err := s.readStands(ctx, m.Round, ended, now); err != nil {
+	if err := s.readStands(ctx, ended, now); err != nil {
 		return nil, err
 	}
 	s.readLimits(ctx)
@@ -87,12 +87,12 @@ func (s *sight) see(ctx context.Context, now time.Time) (*seen, error) {
 }
 
 // readStands reads the failures and the orders, if they may have changed.
-func (s *sight) readStands(ctx context.Context, name string, ended bool, now time.Time) error {
+func (s *sight) readStands(ctx context.Context, ended bool, now time.Time) error {
 	age := now.Sub(s.read)
 	if first := s.read.IsZero(); !first && !ended && age < ordersEvery && (!s.stale || age < standsEvery) {
 		return nil
 	}
-	stands, err := view.RoundOf(ctx, s.d.cfg.Bus, name, s.d.cfg.Now())
+	stands, err := s.sub.Round(ctx, s.d.cfg.Bus, s.d.cfg.Now())
 	if err != nil {
 		return err
 	}

@@ -65,10 +65,17 @@ type Failures struct {
 // is concluded every job had a record: where it is gone, nothing is waited for, and only
 // a replay makes it again.
 func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concluded bool) (Failures, error) {
-	list, damage, err := readable(ctx, bus, m)
+	records, err := ReadRecords(ctx, bus, m)
 	if err != nil {
 		return Failures{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
+	return FailuresOf(ctx, bus, m, records, concluded)
+}
+
+// FailuresOf are the failed miners by records that are read already. It reads their dead
+// letters, and what the degraded ones lack.
+func FailuresOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, stored Records, concluded bool) (Failures, error) {
+	list, damage := stored.List, stored.Damage
 	letters, err := bus.Letters.List(ctx, m.Round)
 	if err != nil {
 		return Failures{}, fmt.Errorf("reading the dead letters of round %s: %w", m.Round, err)

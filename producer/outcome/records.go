@@ -10,25 +10,31 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// Records reads those of a manifest's jobs, without those that cannot be read. A
-// record without a job is of a miner whose token GitHub has refused since: nothing
-// counts it any more.
-func Records(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]job.Record, error) {
-	list, _, err := readable(ctx, bus, m)
-	return list, err
+// Records are those of a manifest's jobs. A record without a job is of a miner whose token
+// GitHub has refused since: nothing counts it any more.
+type Records struct {
+	// List are those that can be read.
+	List []job.Record
+	// Damage are those that cannot, by uid.
+	Damage map[int]job.Damage
 }
 
-// readable reads those that can be read, and by uid those that cannot.
-func readable(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]job.Record, map[int]job.Damage, error) {
+// ReadRecords reads them.
+func ReadRecords(ctx context.Context, bus *jobstream.Bus, m job.Manifest) (Records, error) {
 	list, damage, err := bus.Records.ListAll(ctx, m.Round)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the records: %w", err)
+		return Records{}, fmt.Errorf("reading the records: %w", err)
 	}
+	return RecordsOf(m, list, damage), nil
+}
+
+// RecordsOf are those of a manifest's jobs, among what a round's bucket holds.
+func RecordsOf(m job.Manifest, list []job.Record, damage []job.Damage) Records {
 	jobs := map[int]bool{}
 	for _, j := range m.Jobs() {
 		jobs[j.UID] = true
 	}
 	damaged := job.DamageByUID(damage)
 	maps.DeleteFunc(damaged, func(uid int, _ job.Damage) bool { return !jobs[uid] })
-	return slices.DeleteFunc(list, func(r job.Record) bool { return !jobs[r.UID] }), damaged, nil
+	return Records{slices.DeleteFunc(list, func(r job.Record) bool { return !jobs[r.UID] }), damaged}
 }

@@ -37,6 +37,22 @@ type Round struct {
 
 // RoundOf reads how a round stands. now is the clock by which a producer lives.
 func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time) (Round, error) {
+	return roundOf(ctx, bus, name, now, func(m job.Manifest) (outcome.Records, error) { return outcome.ReadRecords(ctx, bus, m) })
+}
+
+// Round is how the round stands, by the records that are known already: to list those of 256
+// jobs takes as many requests. Records that cannot be read are not known. The producer of a
+// round that runs mends them.
+func (s *Subscription) Round(ctx context.Context, bus *jobstream.Bus, now time.Time) (Round, error) {
+	known, _ := s.Jobs()
+	return roundOf(ctx, bus, s.room.follow.manifest.Round, now, func(m job.Manifest) (outcome.Records, error) {
+		return outcome.RecordsOf(m, known, nil), nil
+	})
+}
+
+func roundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time,
+	read func(job.Manifest) (outcome.Records, error),
+) (Round, error) {
 	m, err := bus.Rounds.Planned(ctx, name)
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
@@ -44,14 +60,16 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 	case err != nil:
 		return Round{}, fmt.Errorf("round %s: %w", name, err)
 	}
-	s, err := standingOf(ctx, bus, m, now)
-	if err == nil && s.Revision > 0 { // its jobs may be ahead of its outcome
-		err = s.count(ctx, bus, m)
-	}
+	s, err := stateOf(ctx, bus, m, now)
 	if err != nil {
 		return Round{}, fmt.Errorf("round %s: %w", name, err)
 	}
-	failures, err := outcome.ReadFailures(ctx, bus, m, s.Revision > 0)
+	records, err := read(m)
+	if err != nil {
+		return Round{}, fmt.Errorf("round %s: %w", name, err)
+	}
+	s.count(m, records.List) // its jobs may be ahead of its outcome
+	failures, err := outcome.FailuresOf(ctx, bus, m, records, s.Revision > 0)
 	if err != nil {
 		return Round{}, err
 	}

@@ -69,7 +69,22 @@ type standing struct {
 	last      outcome.Result // without what the rules made of it
 }
 
+// standingOf is how a round stands. It reads the records only if no outcome has counted them.
 func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now time.Time) (standing, error) {
+	s, err := stateOf(ctx, bus, m, now)
+	if err != nil || s.ConcludedAt != nil {
+		return s, err
+	}
+	records, err := outcome.ReadRecords(ctx, bus, m)
+	if err == nil {
+		s.count(m, records.List)
+	}
+	return s, err
+}
+
+// stateOf is a standing without the counts of the records: those of the last outcome that can
+// be read, or none.
+func stateOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now time.Time) (standing, error) {
 	s := standing{Summary: Summary{
 		Round:     m.Round,
 		AsOf:      m.AsOf.UTC(),
@@ -96,13 +111,13 @@ func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now tim
 		s.State = Stopped
 	}
 	if len(s.revisions) == 0 {
-		return s, s.count(ctx, bus, m)
+		return s, nil
 	}
 	if err := s.conclude(ctx, bus); !jobstream.Damaged(err) {
 		return s, err
 	}
 	s.State = Damaged
-	return s, s.count(ctx, bus, m)
+	return s, nil
 }
 
 // dueOf is an instant of the schedule; nil for none.
@@ -115,11 +130,7 @@ func dueOf(at time.Time) *time.Time {
 }
 
 // count counts the jobs of a manifest. One without a record has not begun.
-func (s *Summary) count(ctx context.Context, bus *jobstream.Bus, m job.Manifest) error {
-	records, err := outcome.Records(ctx, bus, m)
-	if err != nil {
-		return err
-	}
+func (s *Summary) count(m job.Manifest, records []job.Record) {
 	s.Planned = len(m.Jobs())
 	s.Done = 0
 	s.Failed = 0
@@ -141,7 +152,6 @@ func (s *Summary) count(ctx context.Context, bus *jobstream.Bus, m job.Manifest)
 	if s.Revision == 0 { // an outcome counts the producer's own too
 		s.Requests = requests
 	}
-	return nil
 }
 
 // conclude takes the counts of the last outcome, and the time of the first.
