@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/dashboard"
+	"mirrorfleet/producer/roundtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
@@ -58,7 +59,7 @@ func TestOrdersToTheSchedule(t *testing.T) {
 	b := setup(t)
 	v := b.signIn(t, token)
 	v.shows(t, "/orders/pause", "No turn and no warm-up begins", `name="reason"`, `action="/orders/pause"`, "<bdi>ann</bdi>")
-	if steer, _, err := b.bus.Steering.Load(t.Context()); err != nil || steer.Schedule != nil {
+	if steer, _, err := b.Bus.Steering.Load(t.Context()); err != nil || steer.Schedule != nil {
 		t.Fatalf("%+v, %v: looking has paused the schedule", steer, err)
 	}
 	v.shows(t, "/orders/resume", "The schedule is not paused.")
@@ -79,7 +80,7 @@ func TestOrdersToTheSchedule(t *testing.T) {
 		a := b.ask(t, http.MethodPost, "/orders/pause", "reason="+url.QueryEscape(wrong), "Cookie", v.cookie)
 		has(t, a, http.StatusBadRequest, `role="alert">The reason cannot be taken`)
 	}
-	if log := b.log.String(); strings.Count(log, "an operator gave an order") != 6 || !strings.Contains(log, "token=ann from=127.0.0.1") {
+	if log := b.Log.String(); strings.Count(log, "an operator gave an order") != 6 || !strings.Contains(log, "token=ann from=127.0.0.1") {
 		t.Errorf("the log is %s, want one line of each order", log)
 	}
 }
@@ -94,7 +95,7 @@ func TestWhoMayOrder(t *testing.T) {
 		"/orders/now", "/orders/pause", "/orders/resume", "/rounds/r1/pause", "/rounds/r1/resume", "/rounds/r1/cancel", "/rounds/r1/replay",
 		"/rounds/r1/rescore?uids=1", "/limit/default/hold", "/limit/default/release", "/limit/default/end-cool-down",
 	}
-	closed := setup(t, func(c *dashboard.Config) { c.Guard = guardOf(t, reader) })
+	closed := setup(t, func(c *dashboard.Config) { c.Guard = roundtest.Guard(t, reader) })
 	reading := closed.signIn(t, reader)
 	v := b.signIn(t, token)
 	for _, path := range paths {
@@ -109,7 +110,7 @@ func TestWhoMayOrder(t *testing.T) {
 		has(t, b.ask(t, http.MethodPost, path, "", "Cookie", v.cookie, "Sec-Fetch-Site", "cross-site"), http.StatusForbidden, "Another site has sent this request")
 	}
 	has(t, b.ask(t, http.MethodPost, "/orders/pause", strings.Repeat("x", 1<<17), "Cookie", v.cookie), http.StatusBadRequest, "The form could not be read")
-	if steer, _, err := b.bus.Steering.Load(t.Context()); err != nil || steer.Schedule != nil || steer.Now != nil {
+	if steer, _, err := b.Bus.Steering.Load(t.Context()); err != nil || steer.Schedule != nil || steer.Now != nil {
 		t.Errorf("%+v, %v: somebody has ordered", steer, err)
 	}
 }
@@ -118,8 +119,8 @@ func TestWhoMayOrder(t *testing.T) {
 func TestOrdersToARound(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	m := b.plan(t, now)
-	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
+	m := b.Plan(t, now)
+	must.Do(t, b.Bus.Rounds.CreateManifest(t.Context(), m))
 	v := b.signIn(t, token)
 	at := "/rounds/" + m.Round
 	v.shows(t, at+"/pause", "No worker gets a job any more", "Pause round "+m.Round)
@@ -134,7 +135,7 @@ func TestOrdersToARound(t *testing.T) {
 		t.Error("the page names a job that does not end")
 	}
 	v.shows(t, at+"/cancel", "as failed: 2.", ">miner 1<", ">miner 2<", "Cancel the round")
-	if c := must.Get(b.bus.Rounds.Cancel(t.Context(), m.Round, 0))(t); len(c.Orders) != 0 {
+	if c := must.Get(b.Bus.Rounds.Cancel(t.Context(), m.Round, 0))(t); len(c.Orders) != 0 {
 		t.Errorf("looking has cancelled %+v", c)
 	}
 	v.gives(t, at+"/cancel?uids=2", "reason=bad", at, "")
@@ -151,22 +152,22 @@ func TestOrdersToARound(t *testing.T) {
 func TestAReplayIsShownAndBegun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.work(t)
-	b.sick.Store(2)
-	r := b.concluded(t, now)
+	b.Work(t)
+	b.Sick.Store(2)
+	r := b.Concluded(t, now)
 	v := b.signIn(t, token)
 	at := "/rounds/" + r.Round
 	v.shows(t, at+"/replay", "Replay 1 miner of round", "Miner 2<", "the mirror answered 404 =cmd&lt;script", "as revision 2")
 	v.shows(t, at+"/rescore?uids=1", "Rescore 1 miner", "Miner 1<")
 	has(t, b.get(t, at+"/replay?uids=1", "Cookie", v.cookie), http.StatusConflict, "Nothing can be replayed as asked")
 	has(t, b.get(t, at+"/replay?like=nonsense", "Cookie", v.cookie), http.StatusConflict)
-	if revisions := must.Get(b.bus.Outcomes.Revisions(t.Context(), r.Round))(t); len(revisions) != 1 {
+	if revisions := must.Get(b.Bus.Outcomes.Revisions(t.Context(), r.Round))(t); len(revisions) != 1 {
 		t.Fatalf("looking has made revisions %v", revisions)
 	}
-	b.sick.Store(0)
+	b.Sick.Store(0)
 	v.gives(t, at+"/replay?uids=2", "", at, "")
 	must.Until(t.Context(), t, "the replay's revision", func() bool {
-		revisions, err := b.bus.Outcomes.Revisions(t.Context(), r.Round)
+		revisions, err := b.Bus.Outcomes.Revisions(t.Context(), r.Round)
 		return err == nil && len(revisions) > 1
 	})
 }
@@ -177,7 +178,7 @@ func TestOrdersToAnEgress(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	v := b.signIn(t, token)
-	must.Get(b.limiter.Permit(t.Context()))(t)
+	must.Get(b.Limiter.Permit(t.Context()))(t)
 	v.shows(t, "/limit/default/hold", "No process sends anything", `<select id="length" name="length">`, "<option selected>15m</option>")
 	v.shows(t, "/limit/default/release", "The egress is not held.")
 	v.shows(t, "/limit/default/end-cool-down", "The egress does not cool down.")
@@ -186,7 +187,7 @@ func TestOrdersToAnEgress(t *testing.T) {
 	v.shows(t, "/limit/default/hold", "by <bdi>ann</bdi>: <bdi>moved</bdi>")
 	v.gives(t, "/limit/default/release", "", "/limit", "The hold is released.")
 	has(t, b.ask(t, http.MethodPost, "/limit/default/release", "", "Cookie", v.cookie), http.StatusConflict, "Egress default is not held")
-	must.Do(t, b.limiter.CoolDown(t.Context(), time.Minute))
+	must.Do(t, b.Limiter.CoolDown(t.Context(), time.Minute))
 	v.shows(t, "/limit/default/end-cool-down", "What it risks:", "End the cool-down anyway")
 	v.gives(t, "/limit/default/end-cool-down", "", "/limit", "The cool-down is ended.")
 	has(t, b.ask(t, http.MethodPost, "/limit/default/hold", "length=soon", "Cookie", v.cookie), http.StatusBadRequest, "want a length of time such as 15m")

@@ -19,7 +19,7 @@ import (
 // machine does.
 func BenchmarkPages(bench *testing.B) {
 	ended := setup(bench)
-	ended.work(bench)
+	ended.Work(bench)
 	round := "/rounds/" + miners256(bench, ended).Round
 	runs := running(bench, 256)
 	runs.worksAt(1, 40)
@@ -64,7 +64,8 @@ func BenchmarkViewers(bench *testing.B) {
 			tick := time.NewTicker(time.Second)
 			defer tick.Stop()
 			<-tick.C // what is done once, when the first of them comes, is over
-			began, before, uid := time.Now(), processor(bench), 1
+			uid := 1
+			began, before := time.Now(), processor(bench)
 			for bench.Loop() {
 				for range 10 {
 					<-tick.C

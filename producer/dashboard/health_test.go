@@ -59,7 +59,7 @@ func TestHealth(t *testing.T) {
 	minutes.Store(20)
 	page := b.get(t, "/health")
 	has(t, page, http.StatusInternalServerError, "could not be examined", "producer doctor")
-	if strings.Contains(page.Body, "secret.example") || !strings.Contains(b.log.String(), "secret.example") {
+	if strings.Contains(page.Body, "secret.example") || !strings.Contains(b.Log.String(), "secret.example") {
 		t.Error("the cause is on the page, or not in the log")
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/roundtest"
+
 	"mirrorfleet/producer/dashboard"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
@@ -20,11 +22,11 @@ func TestLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	has(t, b.get(t, "/limit"), http.StatusOK, "There is no bucket in Redis yet")
-	must.Do(t, b.bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"default", "quiet"}, By: "p1"}, 0))
-	must.Get(b.limiter.Permit(t.Context()))(t)
+	must.Do(t, b.Bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"default", "quiet"}, By: "p1"}, 0))
+	must.Get(b.Limiter.Permit(t.Context()))(t)
 	has(t, b.get(t, "/limit"), http.StatusOK, "<title>Limit ·", `id="egress-default"`, `href="/limit/default/hold"`, "what the mirror allows",
 		"no bucket: nobody has asked", `<a href="/api/v1/egresses">`, `aria-current="page">Limit`)
-	operator := must.Get(ratelimit.NewOperator("default", b.redis, time.Second))(t)
+	operator := must.Get(ratelimit.NewOperator("default", b.Redis, time.Second))(t)
 	must.Get(operator.Hold(t.Context(), time.Hour, ratelimit.Note{By: "bob", Why: hostile}))(t)
 	page := b.get(t, "/limit?sort=-granted")
 	has(t, page, http.StatusOK, "<title>1 stopped · Limit", "by <bdi>bob</bdi>: <bdi>=cmd&lt;script&gt;", `href="/limit/default/release"`, ">held<")
@@ -32,7 +34,7 @@ func TestLimit(t *testing.T) {
 		t.Error("a cool-down is to be ended, and there is none")
 	}
 	must.Get(operator.Release(t.Context()))(t)
-	must.Do(t, b.limiter.CoolDown(t.Context(), time.Minute))
+	must.Do(t, b.Limiter.CoolDown(t.Context(), time.Minute))
 	has(t, b.get(t, "/limit"), http.StatusOK, ">cooling down<", `href="/limit/default/end-cool-down"`)
 	for path, want := range map[string]string{
 		"/limit?sort=x&filter=q": "want one of egress, state", "/limit?page=2": "want a whole number from 1 to 1", "/limit?page=x": "&#34;x&#34;",
@@ -46,8 +48,8 @@ func TestLimit(t *testing.T) {
 func TestAnUndeclaredEgress(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	must.Do(t, b.bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p1"}, 0))
-	must.Get(b.limiter.Permit(t.Context()))(t)
+	must.Do(t, b.Bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p1"}, 0))
+	must.Get(b.Limiter.Permit(t.Context()))(t)
 	has(t, b.get(t, "/limit"), http.StatusOK, `role="alert">Not declared: <a href="#egress-default">`, ">not declared<")
 }
 
@@ -60,7 +62,7 @@ func TestTheLimitWithoutServers(t *testing.T) {
 	})
 	page := b.get(t, "/limit")
 	has(t, page, http.StatusServiceUnavailable, "Redis did not answer in time", "Health says what is wrong")
-	if strings.Contains(page.Body, "10.9.8.7") || !strings.Contains(b.log.String(), "10.9.8.7") {
+	if strings.Contains(page.Body, "10.9.8.7") || !strings.Contains(b.Log.String(), "10.9.8.7") {
 		t.Error("the cause is on the page, or not in the log")
 	}
 	b = setup(t, func(c *dashboard.Config) {
@@ -69,7 +71,7 @@ func TestTheLimitWithoutServers(t *testing.T) {
 			return []ratelimit.State{{Egress: "eu-1", Known: true, Granted: 7, Limit: 50, Window: 10 * time.Second, Use: make([]int64, 29)}}, nil
 		}
 	})
-	b.stopNATS()
+	b.Stop()
 	has(t, b.get(t, "/limit"), http.StatusOK, "eu-1", "No producer has declared")
 	has(t, b.get(t, "/tokens"), http.StatusServiceUnavailable, "NATS or Redis did not answer in time")
 	has(t, b.get(t, "/workers"), http.StatusServiceUnavailable)
@@ -79,7 +81,7 @@ func TestTheLimitWithoutServers(t *testing.T) {
 // Whoever may not read gets the sign-in, and nothing else.
 func TestReadingNeedsTheToken(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *dashboard.Config) { c.Guard = guardOf(t, "PLANTED-0123456789-reader") })
+	b := setup(t, func(c *dashboard.Config) { c.Guard = roundtest.Guard(t, "PLANTED-0123456789-reader") })
 	for _, path := range []string{"/", "/limit", "/workers", "/tokens", "/search?q=h1", "/nothing"} {
 		page := b.get(t, path)
 		if has(t, page, http.StatusUnauthorized, "Sign in"); strings.Contains(page.Body, "Egress") {

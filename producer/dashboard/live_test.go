@@ -16,13 +16,14 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/roundtest"
+
 	"go.uber.org/goleak"
 
 	"mirrorfleet/producer/dashboard"
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
@@ -32,10 +33,10 @@ import (
 // live is a round that a producer runs, of which a test changes the records, and a dashboard
 // that shows it.
 type live struct {
-	t   testing.TB
-	bus *jobstream.Bus
-	d   *dashboard.Dashboard
-	url string
+	*bundle
+
+	t testing.TB
+	d *dashboard.Dashboard
 }
 
 const liveRound = "20260601t000000z-0a0b0c"
@@ -46,19 +47,19 @@ const hostileWorker = "w1<script>alert(1)</script>"
 func running(tb testing.TB, miners int, changes ...func(*dashboard.Config)) *live {
 	tb.Helper()
 	b := servers(tb)
-	l := &live{t: tb, bus: b.bus}
+	l := &live{bundle: b, t: tb}
 	raw := json.RawMessage(`{}`)
 	m := job.Manifest{Round: liveRound, Registry: raw, Languages: raw, Tokens: raw, PlannedAt: time.Now(), Mirror: "http://" + hostile}
 	for uid := 1; uid <= miners; uid++ {
 		m.Miners = append(m.Miners, input.Miner{UID: uid, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(100 + uid)})
-		must.Get(l.bus.Records.Plan(tb.Context(), job.Plan(liveRound, uid, "")))(tb)
+		must.Get(l.Bus.Records.Plan(tb.Context(), job.Plan(liveRound, uid, "")))(tb)
 	}
-	must.Do(tb, l.bus.Rounds.CreateManifest(tb.Context(), m))
-	must.Get(l.bus.Holders.Set(tb.Context(), liveRound, job.Holder{Name: "p1", For: time.Hour}, 0))(tb)
+	must.Do(tb, l.Bus.Rounds.CreateManifest(tb.Context(), m))
+	must.Get(l.Bus.Holders.Set(tb.Context(), liveRound, job.Holder{Name: "p1", For: time.Hour}, 0))(tb)
 	cfg := dashboard.Config{
-		Bus:   l.bus,
-		Guard: guardOf(tb, ""),
-		Hub:   hubOf(tb, l.bus),
+		Bus:   l.Bus,
+		Guard: roundtest.Guard(tb, ""),
+		Hub:   b.Hub(tb),
 		Buckets: func(context.Context) ([]ratelimit.State, error) {
 			return nil, errors.New("redis is away at secret-host")
 		},
@@ -80,7 +81,7 @@ func running(tb testing.TB, miners int, changes ...func(*dashboard.Config)) *liv
 func (l *live) step(uid int) {
 	l.t.Helper()
 	ctx := context.WithoutCancel(l.t.Context())
-	record, revision, err := l.bus.Records.Load(ctx, liveRound, uid)
+	record, revision, err := l.Bus.Records.Load(ctx, liveRound, uid)
 	must.Do(l.t, err)
 	switch claim := fmt.Sprint("c", record.Deliveries); {
 	case record.Phase == job.Planned:
@@ -94,7 +95,7 @@ func (l *live) step(uid int) {
 	default:
 		return
 	}
-	must.Get(l.bus.Records.Update(ctx, record, revision))(l.t)
+	must.Get(l.Bus.Records.Update(ctx, record, revision))(l.t)
 }
 
 // worksAt lets a worker take the jobs of miners, and end all but the last eight of them.
@@ -115,22 +116,21 @@ func (l *live) shows(what doing.State, uids ...int) {
 	for _, uid := range uids {
 		w.Jobs = append(w.Jobs, job.WorkerJob{Round: liveRound, UID: uid, Since: time.Now(), Doing: what})
 	}
-	must.Do(l.t, l.bus.Presence.Show(l.t.Context(), "p-1", w))
+	must.Do(l.t, l.Bus.Presence.Show(l.t.Context(), "p-1", w))
 }
 
 // ends lets the producer leave the round, which ends it for whoever follows it.
 func (l *live) ends() {
 	l.t.Helper()
-	_, revision, err := l.bus.Holders.Load(l.t.Context(), liveRound)
+	_, revision, err := l.Bus.Holders.Load(l.t.Context(), liveRound)
 	must.Do(l.t, err)
-	must.Get(l.bus.Holders.Set(l.t.Context(), liveRound, job.Holder{Name: "p1", For: time.Hour, Released: true}, revision))(l.t)
+	must.Get(l.Bus.Holders.Set(l.t.Context(), liveRound, job.Holder{Name: "p1", For: time.Hour, Released: true}, revision))(l.t)
 }
 
 // page is the round's page, and the version that it shows.
 func (l *live) page() (body, version string) {
 	l.t.Helper()
-	b := &bundle{url: l.url}
-	a := b.get(l.t.(*testing.T), "/rounds/"+liveRound)
+	a := l.get(l.t.(*testing.T), "/rounds/"+liveRound)
 	has(l.t.(*testing.T), a, http.StatusOK, `data-live="/live/rounds/`+liveRound+`"`, "data-pause", `role="status"`)
 	found := regexp.MustCompile(`data-version="([^"]+)"`).FindStringSubmatch(a.Body)
 	if found == nil {
@@ -321,7 +321,7 @@ func TestViewersShareOneShow(t *testing.T) {
 	if n := l.d.Shows(); n != 1 {
 		t.Errorf("%d shows for %d viewers, want 1", n, len(all))
 	}
-	a := (&bundle{url: l.url}).get(t, "/live/rounds/"+liveRound)
+	a := l.get(t, "/live/rounds/"+liveRound)
 	if a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
 		t.Errorf("one browser more: %d, want 503 and when to try again", a.Status)
 	}
@@ -368,9 +368,8 @@ func TestViewersLeaveNothing(t *testing.T) {
 // What cannot be followed is refused before the stream begins.
 func TestWhatCannotBeFollowed(t *testing.T) {
 	t.Parallel()
-	l := running(t, 1, func(cfg *dashboard.Config) { cfg.Guard = guardOf(t, "a-token-for-reading") })
-	b := &bundle{url: l.url}
-	if a := b.get(t, "/live/rounds/"+liveRound); a.Status != http.StatusUnauthorized {
+	l := running(t, 1, func(cfg *dashboard.Config) { cfg.Guard = roundtest.Guard(t, "a-token-for-reading") })
+	if a := l.get(t, "/live/rounds/"+liveRound); a.Status != http.StatusUnauthorized {
 		t.Errorf("without a token: %d, want 401", a.Status)
 	}
 	with := []string{"Authorization", "Bearer " + token}
@@ -378,7 +377,7 @@ func TestWhatCannotBeFollowed(t *testing.T) {
 		"/live/rounds/" + liveRound[:15] + "z-ffffff": http.StatusNotFound,
 		"/live/rounds/no.such*round":                  http.StatusNotFound,
 	} {
-		if a := b.get(t, path, with...); a.Status != want {
+		if a := l.get(t, path, with...); a.Status != want {
 			t.Errorf("%s: %d, want %d", path, a.Status, want)
 		}
 	}

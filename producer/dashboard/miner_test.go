@@ -165,7 +165,7 @@ func TestPullPage(t *testing.T) {
 	pull := must.Get(view.PullIn(&result, m, view.PullName{Repository: "a/b", Number: 101}))(t)
 	a := b.get(t, at+"101")
 	has(t, a, http.StatusOK, "<title>a/b#101", "by its syntax tree", "by its lines", "README.md", "structural &#43;4", "no pattern matches",
-		`href="https://github.com/a/b/pull/101"`, "Title ")
+		`href="https://github.com/a/b/pull/101"`, "Title")
 	page := parsed(t, a)
 	for _, f := range pull.Derivation.Formulas {
 		if !strings.Contains(page.text(), "= "+f.Formula) {
@@ -224,15 +224,15 @@ func TestRepositoryPages(t *testing.T) {
 func TestMinerOfARunningRound(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	m := b.plan(t, now)
+	m := b.Plan(t, now)
 	ctx, stop := context.WithCancel(t.Context())
 	over := make(chan error, 1)
-	runner := b.runner(t)
+	runner := b.Runner(t)
 	go func() { _, err := runner.Start(ctx, m); over <- err }()
 	waiting, cancel := context.WithTimeoutCause(t.Context(), 30*time.Second, errors.New("it is not planned"))
 	defer cancel()
 	must.Until(waiting, t, "the job of miner 1 is planned", func() bool {
-		record, _, err := b.bus.Records.Load(t.Context(), m.Round, 1)
+		record, _, err := b.Bus.Records.Load(t.Context(), m.Round, 1)
 		return err == nil && record.Phase == job.Planned
 	})
 	has(t, b.get(t, "/rounds/"+m.Round+"/miners/1"), http.StatusOK, "There is no score yet", "waits for a worker", "/miners/1/attempts")
@@ -252,7 +252,7 @@ func TestMinerOfARunningRound(t *testing.T) {
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	b, first := minersRound(t)
-	second := b.plan(t, now.Add(2*time.Hour))
+	second := b.Plan(t, now.Add(2*time.Hour))
 	for i := range second.Miners { // the two change places
 		switch m := &second.Miners[i]; m.UID {
 		case 1:
@@ -264,7 +264,7 @@ func TestHistory(t *testing.T) {
 	second.Due = second.PlannedAt
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 60*time.Second, errors.New("it did not end"))
 	defer cancel()
-	later := must.Get(b.runner(t).Start(ctx, second))(t)
+	later := must.Get(b.Runner(t).Start(ctx, second))(t)
 
 	rows := parsed(t, b.get(t, "/rounds/"+later.Round+"/miners/1")).rows(t, "History")
 	if len(rows) != 3 || rows[2][1] != "2" || !near(figure(t, rows[2][2]), rewardOf(first.Outcome.Rewards, 2), 9) ||
@@ -290,9 +290,9 @@ func rewardOf(rewards []scoring.Reward, uid int) float64 {
 func TestMinerPageOfADeadJob(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *dashboard.Config) { cfg.Jaeger = "http://jaeger.example:16686/" })
-	b.work(t)
-	b.sick.Store(2)
-	result := b.concluded(t, now)
+	b.Work(t)
+	b.Sick.Store(2)
+	result := b.Concluded(t, now)
 	a := b.get(t, "/rounds/"+result.Round+"/miners/2")
 	has(t, a, http.StatusOK, "DEAD LETTER", "permanent after 1 attempt", "its pull requests could not be listed", "no pull request and no issue")
 	if rows := parsed(t, a).rows(t, "Attempts"); len(rows) != 2 || rows[1][7] != "dead" || !strings.Contains(rows[1][8], "permanent: the mirror answered 404") {

@@ -23,9 +23,9 @@ import (
 func TestARoundIsShownAfterwards(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.work(t)
-	b.sick.Store(2)
-	r := b.concluded(t, now)
+	b.Work(t)
+	b.Sick.Store(2)
+	r := b.Concluded(t, now)
 	path := "/rounds/" + r.Round
 	page := b.get(t, path)
 	group := outcome.Groups([]outcome.Failed{{UID: 2, Class: job.Permanent, Error: r.DeadLetters[0].Error}})[0]
@@ -36,10 +36,10 @@ func TestARoundIsShownAfterwards(t *testing.T) {
 	if strings.Contains(page.Body, "data-live") || strings.Contains(page.Body, "what it changed") {
 		t.Error("a concluded round of one revision has updates, or something to compare")
 	}
-	b.sick.Store(0)
+	b.Sick.Store(0)
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("the replay did not end"))
 	defer cancel()
-	_, _, err := b.runner(t).Replay(ctx, r.Round, outcome.Selection{})
+	_, _, err := b.Runner(t).Replay(ctx, r.Round, outcome.Selection{})
 	must.Do(t, err)
 	has(t, b.get(t, path), http.StatusOK, "complete", "nothing is missing", "Revisions of the outcome", path+"/compare?from=1&amp;to=2", path+"?revision=1")
 	first := b.get(t, path+"?revision=1")
@@ -58,8 +58,8 @@ func TestARoundIsShownAfterwards(t *testing.T) {
 func TestARoundsAddress(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.work(t)
-	r := b.concluded(t, now)
+	b.Work(t)
+	r := b.Concluded(t, now)
 	path := "/rounds/" + r.Round
 	sorted := b.get(t, path+"?sort=-reward&filter=login").Body
 	if one, two := strings.Index(sorted, ">login1<"), strings.Index(sorted, ">login2<"); one < 0 || two < 0 || two > one {
@@ -94,8 +94,8 @@ func TestARoundsAddress(t *testing.T) {
 func TestARoundThatStandsStill(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	m := b.plan(t, now)
-	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
+	m := b.Plan(t, now)
+	must.Do(t, b.Bus.Rounds.CreateManifest(t.Context(), m))
 	has(t, b.get(t, "/rounds/"+m.Round), http.StatusOK, "stopped", "producer run --resume "+m.Round, "0 of 2")
 	has(t, b.get(t, "/rounds/latest?revision=1"), http.StatusNotFound, "not concluded")
 }
@@ -107,17 +107,17 @@ func miners256(tb testing.TB, b *bundle) outcome.Result {
 	for uid := range 256 {
 		list = append(list, fmt.Sprintf(`{"uid": %d, "hotkey": "5F%046d", "github_id": "%d"}`, uid, uid, 1000+uid))
 	}
-	m := b.planOf(tb, now, "["+strings.Join(list, ",")+"]")
+	m := b.PlanOf(tb, now, "["+strings.Join(list, ",")+"]")
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(tb.Context()), 2*time.Minute, errors.New("it did not end"))
 	tb.Cleanup(cancel)
-	return must.Get(b.runner(tb).Start(ctx, m))(tb)
+	return must.Get(b.Runner(tb).Start(ctx, m))(tb)
 }
 
 // The page of 256 miners takes at most 120 kB when it is compressed.
 func TestTheSizeOfALargeRound(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.work(t)
+	b.Work(t)
 	r := miners256(t, b)
 	a := nettest.Ask(t, http.MethodGet, b.url+"/rounds/"+r.Round, "", "Accept-Encoding", "gzip")
 	if a.Header.Get("Content-Encoding") != "gzip" {

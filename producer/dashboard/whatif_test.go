@@ -64,7 +64,7 @@ func TestWhatIfPageHasTheAPIsFigures(t *testing.T) {
 	at := "/rounds/" + result.Round + "/miners/1/what-if"
 	ask := func(asked whatif.Asked) view.WhatIf {
 		t.Helper()
-		return must.Get(view.WhatIfOf(t.Context(), b.bus, result, 1, asked))(t)
+		return must.Get(view.WhatIfOf(t.Context(), b.Bus, result, 1, asked))(t)
 	}
 	for change, asked := range map[string]whatif.Asked{
 		"merge a/b#103":           {Merge: []string{"a/b#103"}},
@@ -84,7 +84,7 @@ func TestWhatIfPageHasTheAPIsFigures(t *testing.T) {
 	form, kind := multipartForm(t, map[string]string{"registry": registry})
 	checkAnswer(t, b.ask(t, http.MethodPost, at, form, "Content-Type", kind), ask(whatif.Asked{Registry: []byte(registry)}))
 	has(t, b.ask(t, http.MethodPost, at, form, "Content-Type", kind, "Sec-Fetch-Site", "cross-site"), http.StatusForbidden, "Another site")
-	again := must.Get(view.Find(t.Context(), b.bus, result.Round, 0))(t)
+	again := must.Get(view.Find(t.Context(), b.Bus, result.Round, 0))(t)
 	if was, is := must.Get(result.Encode())(t), must.Get(again.Encode())(t); !bytes.Equal(was, is) {
 		t.Error("the outcome has changed")
 	}
@@ -151,7 +151,7 @@ func TestWhatIfControls(t *testing.T) {
 func TestLeversPage(t *testing.T) {
 	t.Parallel()
 	b, result := minersRound(t)
-	found := must.Get(view.LeversOf(t.Context(), b.bus, result, 1))(t)
+	found := must.Get(view.LeversOf(t.Context(), b.Bus, result, 1))(t)
 	a := b.get(t, "/rounds/"+result.Round+"/miners/1/levers")
 	rows := parsed(t, a).rows(t, "Levers")[1:]
 	if len(rows) != len(found.Levers) || len(rows) == 0 {

@@ -23,7 +23,7 @@ func TestWorkers(t *testing.T) {
 		w.Started = at.Add(-time.Minute)
 		w.Slots = 4
 		w.Egress = "eu-1"
-		must.Do(t, b.bus.Presence.Show(t.Context(), process, w))
+		must.Do(t, b.Bus.Presence.Show(t.Context(), process, w))
 	}
 	show("p1", job.Worker{Name: "w1", Build: "v2", Host: hostile, Jobs: []job.WorkerJob{
 		{Round: "r1", UID: 7, Since: at.Add(-90 * time.Second), Requests: 12},
@@ -83,13 +83,13 @@ func TestTokens(t *testing.T) {
 	b := setup(t)
 	has(t, b.get(t, "/tokens"), http.StatusOK, "There is no round yet")
 	for i := range 3 {
-		m := b.plan(t, now.Add(time.Duration(i)*2*time.Hour))
+		m := b.Plan(t, now.Add(time.Duration(i)*2*time.Hour))
 		m.Due = m.PlannedAt
 		if i == 2 {
 			m.Miners[1].Token, m.Miners[1].Hotkey = "refused", "h1"
 			m.Miners[3].Hotkey = hostile
 		}
-		must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
+		must.Do(t, b.Bus.Rounds.CreateManifest(t.Context(), m))
 	}
 	page := b.get(t, "/tokens")
 	has(t, page, http.StatusOK, "<title>1/3 · Tokens", ">fell out<", "GitHub does not accept the token", "no token is stored for the uid", `href="/api/v1/tokens"`,
@@ -107,8 +107,8 @@ func TestSearch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	has(t, b.get(t, "/search?q=h1"), http.StatusOK, "no round is concluded yet", "the id or the login of its GitHub account")
-	b.work(t)
-	r := b.concluded(t, now)
+	b.Work(t)
+	r := b.Concluded(t, now)
 	for query, want := range map[string]string{
 		"2": "/miners/2", "login2": "/miners/2", "101": "/miners/1", "a/b": "/repositories/a/b", "a%2Fb%232": "/pulls/a/b/2",
 		"https%3A%2F%2Fgithub.com%2Fa%2Fb%2Fpull%2F1": "/pulls/a/b/1", r.Round: "",

@@ -23,16 +23,16 @@ func TestTokens(t *testing.T) {
 		t.Errorf("without a round: %d %s, want 404", got.status, got.body)
 	}
 	for i := range 2 {
-		m := b.plan(t, now.Add(time.Duration(i)*2*time.Hour))
+		m := b.Plan(t, now.Add(time.Duration(i)*2*time.Hour))
 		m.Due = m.PlannedAt
 		if i == 0 {
 			m.Miners[2].Token = input.TokenRefused
 		} else {
 			m.Miners[1].Token = input.TokenRefused
 		}
-		must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
+		must.Do(t, b.Bus.Rounds.CreateManifest(t.Context(), m))
 	}
-	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), b.plan(t, now.Add(8*time.Hour)))) // by hand: it does not count
+	must.Do(t, b.Bus.Rounds.CreateManifest(t.Context(), b.Plan(t, now.Add(8*time.Hour)))) // by hand: it does not count
 	got := into[view.Tokens](t, b.ask(t, http.MethodGet, "/api/v1/tokens", ""))
 	want := view.Tokens{
 		Round: got.Round, PlannedAt: now.Add(2 * time.Hour), Miners: 3, Usable: 1, Rounds: 2, Lacking: []view.Lacking{
@@ -86,7 +86,7 @@ func TestAttempts(t *testing.T) {
 	if len(groups) != 1 || len(groups[0].UIDs) != 1 || !strings.Contains(groups[0].Text, "the mirror answered") {
 		t.Fatalf("groups %+v, want one of miner 2", groups)
 	}
-	b.sick.Store(0)
+	b.Sick.Store(0)
 	replay := func(key string) said {
 		t.Helper()
 		return b.ask(t, http.MethodPost, "/api/v1/rounds/latest/replay", `{"like": "`+key+`"}`, "Authorization", "Bearer "+token)

@@ -18,8 +18,8 @@ import (
 func TestACancelIsCarriedOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	m := b.plan(t, now)
-	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
+	m := b.Plan(t, now)
+	must.Do(t, b.Bus.Rounds.CreateManifest(t.Context(), m))
 	post := func(path, body string) said {
 		t.Helper()
 		return b.ask(t, http.MethodPost, "/api/v1/rounds/"+m.Round+path, body, "Authorization", "bearer "+token)
@@ -38,7 +38,7 @@ func TestACancelIsCarriedOut(t *testing.T) {
 	}
 	var last outcome.Result
 	must.Until(t.Context(), t, "the round is concluded", func() bool {
-		last = must.Get(outcome.Latest(t.Context(), b.bus, m.Round))(t)
+		last = must.Get(outcome.Latest(t.Context(), b.Bus, m.Round))(t)
 		return last.Revision > 0
 	})
 	if last.Cancelled != last.Planned || len(last.CancelOrders) != 2 {
@@ -58,8 +58,8 @@ func TestOrdersToCancelAreBounded(t *testing.T) {
 	b, h := servers(t), &hand{begun: make(chan outcome.Selection, 1), finish: make(chan error)}
 	follows := make(chan struct{}, 32)
 	server := b.serve(t, func(c *settings) { c.orders.Replay, c.orders.Cancel = h.replay, hanging(follows) })
-	m := b.plan(t, now)
-	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
+	m := b.Plan(t, now)
+	must.Do(t, b.Bus.Rounds.CreateManifest(t.Context(), m))
 	for i := range 17 {
 		got := b.ask(t, http.MethodPost, "/api/v1/rounds/"+m.Round+"/cancel", "", "Authorization", "bearer "+token)
 		if want := map[bool]int{true: http.StatusAccepted, false: http.StatusServiceUnavailable}[i < 16]; got.status != want {
@@ -70,7 +70,7 @@ func TestOrdersToCancelAreBounded(t *testing.T) {
 	if len(follows) != 16 {
 		t.Errorf("%d orders were followed, want 16, each to the end", len(follows))
 	}
-	if stored, err := b.bus.Rounds.Cancel(t.Context(), m.Round, 0); err != nil || len(stored.Orders) != 1 {
+	if stored, err := b.Bus.Rounds.Cancel(t.Context(), m.Round, 0); err != nil || len(stored.Orders) != 1 {
 		t.Errorf("%v, %v is stored, want the one order", stored, err)
 	}
 }
@@ -80,8 +80,8 @@ func TestARescoreIsBegun(t *testing.T) {
 	t.Parallel()
 	b, h := servers(t), &hand{begun: make(chan outcome.Selection, 1), finish: make(chan error)}
 	b.serve(t, func(c *settings) { c.orders.Replay = h.replay })
-	b.work(t)
-	result := b.concluded(t, now)
+	b.Work(t)
+	result := b.Concluded(t, now)
 	post := func(body string) said {
 		t.Helper()
 		return b.ask(t, http.MethodPost, "/api/v1/rounds/"+result.Round+"/rescore", body, "Authorization", "bearer "+token)

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/roundtest"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/job"
@@ -110,12 +111,12 @@ func TestTheEventsOfARound(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	at, goOn := make(chan int, 8), make(chan struct{})
-	b.evaluate = func(j job.Job) job.Evaluation { at <- j.UID; <-goOn; return evaluated(j) }
-	b.work(t)
-	m := b.plan(t, now)
+	b.Evaluate = func(j job.Job) job.Evaluation { at <- j.UID; <-goOn; return roundtest.Evaluated(j, "") }
+	b.Work(t)
+	m := b.Plan(t, now)
 	m.Due = now
 	over := make(chan outcome.Result, 1)
-	go func() { over <- b.run(t, m) }()
+	go func() { over <- b.Run(t, m) }()
 	<-at
 	<-at // both miners with a job are at work, so the round is planned
 	first := b.follow(t, "latest", "")
@@ -137,7 +138,7 @@ func TestTheEventsOfARound(t *testing.T) {
 		t.Errorf("the end is %+v, want that of the outcome", end)
 	}
 
-	f := must.Get(view.NewFollow(t.Context(), b.bus, m.Round, time.Now()))(t)
+	f := must.Get(view.NewFollow(t.Context(), b.Bus, m.Round, time.Now()))(t)
 	var watched []view.Event
 	must.Get(f.Run(t.Context(), func(e view.Event) error { watched = append(watched, e); return nil }))(t)
 	if diff := cmp.Diff(short(watched), short(b.follow(t, m.Round, "").until(view.EventEnd))); diff != "" {
@@ -159,26 +160,26 @@ func TestTheEventsOfARound(t *testing.T) {
 // runs is a round of some miners, whose records the test changes in place of workers.
 func (b *bundle) runs(t *testing.T) (round string) {
 	t.Helper()
-	m := b.plan(t, now)
+	m := b.Plan(t, now)
 	for _, j := range m.Jobs() {
-		must.Get(b.bus.Records.Plan(t.Context(), job.Plan(m.Round, j.UID, "")))(t)
+		must.Get(b.Bus.Records.Plan(t.Context(), job.Plan(m.Round, j.UID, "")))(t)
 	}
-	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
-	must.Get(b.bus.Holders.Set(t.Context(), m.Round, job.Holder{Name: "p1", For: time.Hour}, 0))(t)
+	must.Do(t, b.Bus.Rounds.CreateManifest(t.Context(), m))
+	must.Get(b.Bus.Holders.Set(t.Context(), m.Round, job.Holder{Name: "p1", For: time.Hour}, 0))(t)
 	return m.Round
 }
 
 // takes lets a worker take the job of miner 1, and hand it back if it has it.
 func (b *bundle) takes(t *testing.T, round string) {
 	t.Helper()
-	record, revision, err := b.bus.Records.Load(t.Context(), round, 1)
+	record, revision, err := b.Bus.Records.Load(t.Context(), round, 1)
 	must.Do(t, err)
 	if record.Phase == job.Running {
 		record = must.Get(record.HandedBack("c", job.Spent{}, ""))(t)
 	} else {
 		record = must.Get(record.Claimed(job.Claim{ID: "c", Worker: "w1", Sequence: 1, Delivery: 1}))(t)
 	}
-	must.Get(b.bus.Records.Update(t.Context(), record, revision))(t)
+	must.Get(b.Bus.Records.Update(t.Context(), record, revision))(t)
 }
 
 // A stream outlives the time that a request has, the time in which its listener wants to have
@@ -230,7 +231,7 @@ func errorOf(_ string, err error) error { return err }
 // What cannot be followed is refused before a stream begins, with the field or the round named.
 func TestRefusedStreams(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(cfg *settings) { cfg.Guard = guard(t, "the-token-for-reading") })
+	b := setup(t, func(cfg *settings) { cfg.Guard = roundtest.Guard(t, "the-token-for-reading") })
 	read := []string{"Authorization", "Bearer the-token-for-reading"}
 	if got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/events", "", read...); got.status != http.StatusNotFound {
 		t.Errorf("latest without a round: %d %s", got.status, got.body)

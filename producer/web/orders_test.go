@@ -103,14 +103,14 @@ func TestEveryOrderIsLogged(t *testing.T) {
 	if got := b.awaitReplay(t, result.Round, "ended"); got.Replay.Revision != 2 && got.Replay.Revision != 1 {
 		t.Errorf("the replay came to %+v", got.Replay)
 	}
-	if log := b.log.String(); strings.Contains(log, "a request of the API failed") {
+	if log := b.Log.String(); strings.Contains(log, "a request of the API failed") {
 		t.Errorf("what is refused is logged twice:\n%s", log)
 	}
 }
 
 // orderLines are the lines of the log that are about orders.
 func (b *bundle) orderLines() (lines []string) {
-	for line := range strings.Lines(b.log.String()) {
+	for line := range strings.Lines(b.Log.String()) {
 		if strings.Contains(line, `msg="an operator`) {
 			lines = append(lines, strings.TrimSpace(line))
 		}
@@ -123,7 +123,7 @@ func (b *bundle) orderLines() (lines []string) {
 func TestOrdersToAnEgress(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	must.Get(b.limiter.Permit(t.Context()))(t)
+	must.Get(b.Limiter.Permit(t.Context()))(t)
 	post := func(path, body string) said {
 		t.Helper()
 		return b.ask(t, http.MethodPost, "/api/v1/egresses/"+path, body, "Authorization", "Bearer "+token)
@@ -138,7 +138,7 @@ func TestOrdersToAnEgress(t *testing.T) {
 	if got := into[view.Bucket](t, post("default/release", "")); got.Hold != 0 {
 		t.Errorf("released: %+v, want no hold", got)
 	}
-	must.Do(t, b.limiter.CoolDown(t.Context(), time.Hour))
+	must.Do(t, b.Limiter.CoolDown(t.Context(), time.Hour))
 	for _, body := range []string{"", `{"confirm": "Default"}`} {
 		got := post("default/end-cool-down", body)
 		if got.status != 409 || !strings.Contains(got.body, "unconfirmed") || !strings.Contains(got.body, "send nothing for") ||
@@ -169,11 +169,11 @@ func TestOrdersToAnEgress(t *testing.T) {
 			t.Errorf("%s %s: %d %s, want %d and %q", c.path, c.body, got.status, got.body, c.status, c.says)
 		}
 	}
-	b.stopNATS() // and Redis
+	b.Stop() // and Redis
 	if got := post("default/release", ""); got.status != 503 || strings.Contains(got.body, "127.0.0.1") {
 		t.Errorf("without Redis: %d %s, want 503 without the reason", got.status, got.body)
 	}
-	if lines := b.orderLines(); !strings.Contains(lines[len(lines)-1], "Redis does not answer") || strings.Contains(b.log.String(), "a request of the API failed") {
+	if lines := b.orderLines(); !strings.Contains(lines[len(lines)-1], "Redis does not answer") || strings.Contains(b.Log.String(), "a request of the API failed") {
 		t.Errorf("the log has %q last, want that Redis does not answer, once", lines[len(lines)-1])
 	}
 }
@@ -191,26 +191,26 @@ func TestAPauseIsNotReplaced(t *testing.T) {
 		m.OverdueAt = m.PlannedAt.Add(2 * time.Hour)
 		return m
 	}
-	first := deadline(b.plan(t, now))
-	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), first))
+	first := deadline(b.Plan(t, now))
+	must.Do(t, b.Bus.Rounds.CreateManifest(t.Context(), first))
 	if s := into[view.Steered](t, pause(first.Round)); !s.Changed || s.OverdueAt == nil || !s.OverdueAt.Equal(first.OverdueAt) {
 		t.Errorf("the first round: %+v, want it paused, and its deadline", s)
 	}
-	second := deadline(b.plan(t, now.Add(time.Minute)))
-	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), second))
+	second := deadline(b.Plan(t, now.Add(time.Minute)))
+	must.Do(t, b.Bus.Rounds.CreateManifest(t.Context(), second))
 	if got := pause(second.Round); got.status != http.StatusConflict || !strings.Contains(got.body, "round "+first.Round+" is paused") {
 		t.Errorf("the second round: %d %s, want 409 and the round that is paused", got.status, got.body)
 	}
-	if steer, _, err := b.bus.Steering.Load(t.Context()); err != nil || steer.Round == nil || steer.Round.Round != first.Round {
+	if steer, _, err := b.Bus.Steering.Load(t.Context()); err != nil || steer.Round == nil || steer.Round.Round != first.Round {
 		t.Errorf("%+v, %v is paused, want the first round as it was", steer.Round, err)
 	}
 	for _, m := range []job.Manifest{first, second} {
-		c := must.Get(round.OrderCancel(t.Context(), b.bus, m.Round, job.CancelOrder{By: "ann"}))(t)
-		must.Do(t, b.runner(t).FollowCancel(t.Context(), c))
+		c := must.Get(round.OrderCancel(t.Context(), b.Bus, m.Round, job.CancelOrder{By: "ann"}))(t)
+		must.Do(t, b.Runner(t).FollowCancel(t.Context(), c))
 	}
-	_, revision, err := b.bus.Holders.Load(t.Context(), second.Round)
+	_, revision, err := b.Bus.Holders.Load(t.Context(), second.Round)
 	must.Do(t, err)
-	must.Get(b.bus.Holders.Set(t.Context(), second.Round, job.Holder{Name: "replays/1", For: time.Minute}, revision))(t)
+	must.Get(b.Bus.Holders.Set(t.Context(), second.Round, job.Holder{Name: "replays/1", For: time.Minute}, revision))(t)
 	if s := into[view.Steered](t, pause(second.Round)); !s.Changed || s.OverdueAt != nil {
 		t.Errorf("the replay: %+v, want it paused, and no deadline", s)
 	}

@@ -27,8 +27,8 @@ type refused struct {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	b, result := withADeadMiner(t)
-	open := b.plan(t, now.Add(2*time.Hour))
-	if err := b.bus.Rounds.CreateManifest(t.Context(), open); err != nil {
+	open := b.Plan(t, now.Add(2*time.Hour))
+	if err := b.Bus.Rounds.CreateManifest(t.Context(), open); err != nil {
 		t.Fatal(err)
 	}
 	const get, post = http.MethodGet, http.MethodPost
@@ -111,7 +111,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: WWW-Authenticate is %q, want Bearer", c.name, got.header.Get("WWW-Authenticate"))
 		}
 	}
-	if log := b.log.String(); strings.Contains(log, "failed") {
+	if log := b.Log.String(); strings.Contains(log, "failed") {
 		t.Errorf("what the caller can mend is logged:\n%s", log)
 	}
 }
@@ -165,7 +165,7 @@ func TestFailuresAreTheOperators(t *testing.T) {
 					t.Errorf("the answer tells %q: %s", inner, got.body)
 				}
 			}
-			log := b.log.String()
+			log := b.Log.String()
 			if strings.Count(log, "a request of the API") != 1 || !strings.Contains(log, c.log) || strings.Contains(log, "ghp_") {
 				t.Errorf("the log is\n%s\nwant one line with %q, and no secret", log, c.log)
 			}
@@ -205,8 +205,8 @@ func TestTooManyRequestsWait(t *testing.T) {
 func TestEvaluationsHaveATimeOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *settings) { c.Timeout = time.Nanosecond })
-	b.work(t)
-	b.concluded(t, now)
+	b.Work(t)
+	b.Concluded(t, now)
 	for path, want := range map[string]int{"rewards": http.StatusServiceUnavailable, "evaluations": http.StatusOK} {
 		if got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/"+path, ""); got.status != want {
 			t.Errorf("%s in no time: %d %.200s, want %d", path, got.status, got.body, want)
@@ -218,7 +218,7 @@ func TestEvaluationsHaveATimeOfTheirOwn(t *testing.T) {
 func TestNATSAway(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *settings) { c.Timeout = 200 * time.Millisecond })
-	b.stopNATS()
+	b.Stop()
 	for _, path := range []string{"/api/v1/rounds", "/api/v1/rounds/latest", "/api/v1/rounds/latest/rewards"} {
 		if got := b.ask(t, http.MethodGet, path, ""); got.status != 503 || strings.Contains(got.body, "nats") {
 			t.Errorf("%s: %d %s, want 503 without the reason", path, got.status, got.body)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/roundtest"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
@@ -25,17 +26,17 @@ import (
 func TestARoundIsTold(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.work(t)
-	result := b.concluded(t, now)
-	open := b.plan(t, now.Add(2*time.Hour)) // planned later, not concluded
-	if err := b.bus.Rounds.CreateManifest(t.Context(), open); err != nil {
+	b.Work(t)
+	result := b.Concluded(t, now)
+	open := b.Plan(t, now.Add(2*time.Hour)) // planned later, not concluded
+	if err := b.Bus.Rounds.CreateManifest(t.Context(), open); err != nil {
 		t.Fatal(err)
 	}
 
 	got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
 	rewards := into[view.Rewards](t, got)
 	want := view.Rewards{
-		Round: result.Round, Revision: 1, AsOf: asOf, AgeSeconds: 3600, Due: &now, Complete: true, Mirror: b.mirror, Sum: result.Outcome.Sum,
+		Round: result.Round, Revision: 1, AsOf: asOf, AgeSeconds: 3600, Due: &now, Complete: true, Mirror: b.Mirror, Sum: result.Outcome.Sum,
 		UIDs: []int{0, 1, 2, 3, 111}, Hotkeys: []string{"h0", "h1", "h2", "h3", "h111"}, Rewards: rewardsOf(result.Outcome.Rewards),
 		Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{}, Damaged: []string{},
 		FromStored: []int{}, SharedAccount: []int{},
@@ -53,7 +54,7 @@ func TestARoundIsTold(t *testing.T) {
 	}
 
 	miner := into[view.Miner](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/miners/2", ""))
-	told, err := view.MinerOf(t.Context(), b.bus, result, &result.Outcome.Miners[2])
+	told, err := view.MinerOf(t.Context(), b.Bus, result, &result.Outcome.Miners[2])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,8 +127,8 @@ func TestPagesOfRounds(t *testing.T) {
 	var want []string
 	add := func(day int) string {
 		t.Helper()
-		m := b.plan(t, asOf.AddDate(0, 0, day))
-		if err := b.bus.Rounds.CreateManifest(t.Context(), m); err != nil {
+		m := b.Plan(t, asOf.AddDate(0, 0, day))
+		if err := b.Bus.Rounds.CreateManifest(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 		return m.Round
@@ -165,11 +166,11 @@ func TestPagesOfRounds(t *testing.T) {
 func TestTheLatestIsFoundPastDamage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.work(t)
-	want := b.concluded(t, now).Round
+	b.Work(t)
+	want := b.Concluded(t, now).Round
 	for name, outcome := range map[string]string{"99990101t000000z-000001": `{"version": 1}`, "99990101t000000z-000002": "{"} {
-		must.Get(b.bus.Bucket(job.BucketRounds).Put(t.Context(), job.ManifestKey(name), []byte("{")))(t)
-		must.Do(t, b.bus.Outcomes.Put(t.Context(), name, 1, []byte(outcome)))
+		must.Get(b.Bus.Bucket(job.BucketRounds).Put(t.Context(), job.ManifestKey(name), []byte("{")))(t)
+		must.Do(t, b.Bus.Outcomes.Put(t.Context(), name, 1, []byte(outcome)))
 	}
 	for range 2 {
 		got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
@@ -177,8 +178,8 @@ func TestTheLatestIsFoundPastDamage(t *testing.T) {
 			t.Fatalf("%d %s, want round %s", got.status, got.body, want)
 		}
 	}
-	if n := strings.Count(b.log.String(), "cannot be read and is passed over"); n != 1 {
-		t.Errorf("it was logged %d times, want once: %s", n, b.log.String())
+	if n := strings.Count(b.Log.String(), "cannot be read and is passed over"); n != 1 {
+		t.Errorf("it was logged %d times, want once: %s", n, b.Log.String())
 	}
 }
 
@@ -186,12 +187,12 @@ func TestTheLatestIsFoundPastDamage(t *testing.T) {
 func TestADamagedRoundIsListed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	plan, manifest := b.plan(t, asOf), b.plan(t, asOf.AddDate(0, 0, 1))
+	plan, manifest := b.Plan(t, asOf), b.Plan(t, asOf.AddDate(0, 0, 1))
 	for _, m := range []job.Manifest{plan, manifest} {
-		must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
+		must.Do(t, b.Bus.Rounds.CreateManifest(t.Context(), m))
 	}
 	for _, key := range []string{job.ManifestKey(manifest.Round), job.ReplayKey(plan.Round, 1)} {
-		must.Get(b.bus.Bucket(job.BucketRounds).Put(t.Context(), key, []byte("{")))(t)
+		must.Get(b.Bus.Bucket(job.BucketRounds).Put(t.Context(), key, []byte("{")))(t)
 	}
 	page := into[view.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
 	want := []view.Summary{
@@ -208,12 +209,12 @@ func TestADamagedRoundIsListed(t *testing.T) {
 func TestALostRoundIsListed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	lost, unreadable := b.plan(t, asOf), b.plan(t, asOf.AddDate(0, 0, 1))
-	must.Get(b.bus.Records.Plan(t.Context(), job.Plan(lost.Round, 1, "")))(t)
-	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), unreadable))
-	must.Do(t, b.bus.Outcomes.Put(t.Context(), unreadable.Round, 1, []byte("{")))
+	lost, unreadable := b.Plan(t, asOf), b.Plan(t, asOf.AddDate(0, 0, 1))
+	must.Get(b.Bus.Records.Plan(t.Context(), job.Plan(lost.Round, 1, "")))(t)
+	must.Do(t, b.Bus.Rounds.CreateManifest(t.Context(), unreadable))
+	must.Do(t, b.Bus.Outcomes.Put(t.Context(), unreadable.Round, 1, []byte("{")))
 	for _, rubbish := range []string{"x.y.z", "x.manifests"} {
-		must.Get(b.bus.Bucket(job.BucketRounds).PutString(t.Context(), rubbish, "{"))(t)
+		must.Get(b.Bus.Bucket(job.BucketRounds).PutString(t.Context(), rubbish, "{"))(t)
 	}
 	page := into[view.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
 	want := []view.Summary{
@@ -236,14 +237,14 @@ func TestTheLimitIsTold(t *testing.T) {
 	if got := b.ask(t, http.MethodGet, "/api/v1/limit", ""); got.status != http.StatusNotFound || !strings.Contains(got.body, "no-bucket") {
 		t.Errorf("before anybody asked for a permit: %d %s, want 404", got.status, got.body)
 	}
-	if _, err := b.client.Maintainers(t.Context(), "a/b"); err != nil {
+	if _, err := b.Client.Maintainers(t.Context(), "a/b"); err != nil {
 		t.Fatal(err)
 	}
 	bucket := into[view.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", ""))
 	if bucket.Egress != "default" || bucket.Limit != 1_000_000 || bucket.Granted != 1 {
 		t.Errorf("%+v, want the egress's own figures and one permit", bucket)
 	}
-	stranger, err := ratelimit.New(ratelimit.Config{Egress: "stranger", Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}, b.redis)
+	stranger, err := ratelimit.New(ratelimit.Config{Egress: "stranger", Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}, b.Redis)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +255,7 @@ func TestTheLimitIsTold(t *testing.T) {
 	if got := into[view.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", "")); got.Undeclared != nil {
 		t.Errorf("undeclared %v, want none while nobody has declared any", got.Undeclared)
 	}
-	if err := b.bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"default"}}, 0); err != nil {
+	if err := b.Bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"default"}}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if got := into[view.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", "")); !slices.Equal(got.Undeclared, []string{"stranger"}) {
@@ -280,7 +281,7 @@ func TestAnIncompleteRoundIsTold(t *testing.T) {
 		t.Errorf("dead letters of miner 2: %+v, want one with its reason", dead.DeadLetters)
 	}
 
-	b.sick.Store(0)
+	b.Sick.Store(0)
 	started := b.ask(t, http.MethodPost, "/api/v1/rounds/latest/replay", `{"uids": [2]}`, "Authorization", "Bearer "+token)
 	if look := "/api/v1/rounds/" + result.Round; started.status != http.StatusAccepted || started.header.Get("Location") != look {
 		t.Fatalf("replay: %d %s, want 202 with %s", started.status, started.body, look)
@@ -317,7 +318,7 @@ func (b *bundle) awaitReplay(t *testing.T, name, state string) replayedRound {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	ctx := deadline(t)
+	ctx := roundtest.Deadline(t)
 	for {
 		got := into[replayedRound](t, b.ask(t, http.MethodGet, "/api/v1/rounds/"+name, ""))
 		if got.Replay.State == state {

@@ -13,11 +13,11 @@ import (
 func TestTheAPIRefusesOtherRules(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.work(t)
-	b.sick.Store(2)
-	m := b.plan(t, now)
+	b.Work(t)
+	b.Sick.Store(2)
+	m := b.Plan(t, now)
 	m.Rules, m.Due = scoring.FirstRules, now
-	result := b.run(t, m)
+	result := b.Run(t, m)
 	for _, order := range []string{"replay", "rescore"} {
 		post := func(body string) said {
 			t.Helper()

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"mirrorfleet/producer/access"
+	"mirrorfleet/producer/roundtest"
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/certs/certstest"
 	"mirrorfleet/shared/must"
@@ -21,7 +22,7 @@ const readToken = "PLANTED-0123456789-read-token"
 // Whoever may have replays may read.
 func TestReadingNeedsTheToken(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *settings) { c.Guard = guard(t, readToken) })
+	b := setup(t, func(c *settings) { c.Guard = roundtest.Guard(t, readToken) })
 	for _, path := range []string{"/api/v1/rounds", "/api/v1/openapi.json", "/api/v1/limit", "/api/v1/problems/busy", "/api/v1/rounds/latest/evaluations"} {
 		for _, auth := range []string{"", "Bearer", "Bearer ", "Bearer " + readToken + "x", "Basic " + readToken} {
 			got := b.ask(t, http.MethodGet, path, "", "Authorization", auth)
@@ -40,7 +41,7 @@ func TestReadingNeedsTheToken(t *testing.T) {
 			t.Errorf("a replay with %.10q…: %d, want %d", auth, got.status, want)
 		}
 	}
-	if strings.Contains(b.log.String(), readToken) {
+	if strings.Contains(b.Log.String(), readToken) {
 		t.Error("the read token is in the log")
 	}
 }
@@ -79,11 +80,11 @@ func TestAValidatorReadsOverTLS(t *testing.T) {
 	files := certs.Files{Setting: "--api"}
 	files.Cert, files.Key = ca.Issue(t, "api")
 	b := servers(t)
-	b.work(t)
+	b.Work(t)
 	server := b.serve(t, func(c *settings) {
-		c.Guard, c.tls = guard(t, readToken), must.Get(certs.Server(files, slog.New(slog.DiscardHandler)))(t)
+		c.Guard, c.tls = roundtest.Guard(t, readToken), must.Get(certs.Server(files, slog.New(slog.DiscardHandler)))(t)
 	})
-	want := b.concluded(t, asOf)
+	want := b.Concluded(t, asOf)
 	url := "https://" + server.Addr()
 	file := func(name string, mode os.FileMode) string {
 		path := filepath.Join(t.TempDir(), name)

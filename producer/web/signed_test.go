@@ -30,8 +30,8 @@ func signed(t *testing.T) (b *bundle, public string) {
 	b = servers(t)
 	private, public := signingtest.Files(t)
 	keys := must.Get(signing.Keys{}.Private(private))(t)
-	b.bus, _ = jobstreamtest.Open(t, b.nats, jobstream.Config{Keys: keys})
-	b.work(t)
+	b.Bus, _ = jobstreamtest.Open(t, b.NATS, jobstream.Config{Keys: keys})
+	b.Work(t)
 	return b, public
 }
 
@@ -39,7 +39,7 @@ func signed(t *testing.T) (b *bundle, public string) {
 // makes of the signature and the outcome that are there.
 func (b *bundle) rewrite(t *testing.T, key string, change func(signing.Signature, []byte) []byte) {
 	t.Helper()
-	bucket := b.bus.Bucket(job.BucketRounds)
+	bucket := b.Bus.Bucket(job.BucketRounds)
 	decoder := must.Get(zstd.NewReader(nil))(t)
 	defer decoder.Close()
 	value := must.Get(decoder.DecodeAll(must.Get(bucket.Get(t.Context(), key))(t).Value(), nil))(t)
@@ -57,7 +57,7 @@ func richer(content []byte) []byte {
 // plain serves the API of somebody who verifies nothing, and returns where.
 func (b *bundle) plain(t *testing.T) string {
 	t.Helper()
-	bus, _ := jobstreamtest.Open(t, b.nats, jobstream.Config{})
+	bus, _ := jobstreamtest.Open(t, b.NATS, jobstream.Config{})
 	own := b.url
 	defer func() { b.url = own }()
 	b.serve(t, func(c *settings) { c.Bus = bus })
@@ -69,7 +69,7 @@ func (b *bundle) plain(t *testing.T) string {
 func TestTheAPIRefusesWhatIsNotSigned(t *testing.T) {
 	t.Parallel()
 	b, _ := signed(t)
-	result := b.concluded(t, now)
+	result := b.Concluded(t, now)
 	b.serve(t)
 	paths := []string{"/rewards", "/evaluations", "/outcome", "/miners/2"}
 	for _, path := range paths {
@@ -122,7 +122,7 @@ func TestTheAPIRefusesWhatIsNotSigned(t *testing.T) {
 func TestAForgedEvaluationIsNotShown(t *testing.T) {
 	t.Parallel()
 	b, _ := signed(t)
-	result := b.concluded(t, now)
+	result := b.Concluded(t, now)
 	b.serve(t)
 	files := func() int {
 		return strings.Count(b.ask(t, http.MethodGet, "/api/v1/rounds/latest/evaluations", "").body, `"filename"`)
@@ -131,13 +131,13 @@ func TestAForgedEvaluationIsNotShown(t *testing.T) {
 	if before == 0 {
 		t.Fatal("there are no files to begin with")
 	}
-	record, revision, err := b.bus.Records.Load(t.Context(), result.Round, 2)
+	record, revision, err := b.Bus.Records.Load(t.Context(), result.Round, 2)
 	must.Do(t, err)
-	forged := must.Get(b.bus.Evaluations.Load(t.Context(), record.Evaluation))(t)
+	forged := must.Get(b.Bus.Evaluations.Load(t.Context(), record.Evaluation))(t)
 	forged.Worker = "another"
 	record.Evaluation = job.EvaluationKey(result.Round, 2, "forged")
-	must.Do(t, b.bus.Evaluations.Put(t.Context(), record.Evaluation, forged))
-	must.Get(b.bus.Records.Update(t.Context(), record, revision))(t)
+	must.Do(t, b.Bus.Evaluations.Put(t.Context(), record.Evaluation, forged))
+	must.Get(b.Bus.Records.Update(t.Context(), record, revision))(t)
 	if n := files(); n != before-1 {
 		t.Errorf("%d files, want those of the %d evaluations that the outcome was made of", n, before-1)
 	}
@@ -152,8 +152,8 @@ func TestAValidatorVerifies(t *testing.T) {
 		t.Skip("python3 has neither cryptography nor PyNaCl")
 	}
 	b, public := signed(t)
-	earlier := b.concluded(t, now.AddDate(0, 0, -1))
-	result := b.concluded(t, now)
+	earlier := b.Concluded(t, now.AddDate(0, 0, -1))
+	result := b.Concluded(t, now)
 	want := of(result.Outcome.Rewards)
 	b.serve(t)
 	key := job.OutcomeKey(result.Round, 1)

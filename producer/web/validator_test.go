@@ -132,7 +132,7 @@ func metagraph() map[int]string {
 func TestAValidatorTakesItsRewards(t *testing.T) {
 	t.Parallel()
 	b := servers(t)
-	b.work(t)
+	b.Work(t)
 	latest := func(age time.Duration) string {
 		t.Helper()
 		b.serve(t, func(c *settings) { c.Now = func() time.Time { return asOf.Add(age) } })
@@ -146,15 +146,15 @@ func TestAValidatorTakesItsRewards(t *testing.T) {
 	}
 	url := latest(time.Hour)
 	hold("before any round", validator(t, call{metagraph(), url, nil, nil})[0], nil, "404")
-	byHand := b.run(t, b.plan(t, now.Add(-time.Hour)))
+	byHand := b.Run(t, b.Plan(t, now.Add(-time.Hour)))
 	got := validator(t, call{metagraph(), url, nil, nil}, call{metagraph(), url, map[string]any{"name": byHand.Round}, nil})
 	hold("a round that was run by hand alone", got[0], nil, "404")
 	if len(got[1].Result) != len(metagraph()) {
 		t.Errorf("by its name: %+v, want its rewards", got[1])
 	}
 
-	result := b.concluded(t, now)
-	b.run(t, b.plan(t, now.Add(time.Minute))) // later, and by hand
+	result := b.Concluded(t, now)
+	b.Run(t, b.Plan(t, now.Add(time.Minute))) // later, and by hand
 	want := of(result.Outcome.Rewards)
 	if want["2"] <= 0 {
 		t.Fatalf("rewards %v, want one for miner 2", want)
@@ -179,8 +179,8 @@ func TestAValidatorTakesItsRewards(t *testing.T) {
 	}
 	checkEvaluations(t, b, result, got[0])
 
-	b.sick.Store(1)
-	want = of(b.concluded(t, now.Add(2*time.Hour)).Outcome.Rewards)
+	b.Sick.Store(1)
+	want = of(b.Concluded(t, now.Add(2*time.Hour)).Outcome.Rewards)
 	got = validator(t, call{metagraph(), url, nil, nil}, call{metagraph(), url, map[string]any{"incomplete_too": true}, nil})
 	hold("incomplete", got[0], nil, "incomplete")
 	hold("incomplete, and taken too", got[1], want, "")
@@ -262,11 +262,11 @@ func checkEvaluations(t *testing.T, b *bundle, r outcome.Result, got called) {
 func TestAValidatorKnowsWhatHasNoTaker(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.work(t)
-	m := b.plan(t, now)
+	b.Work(t)
+	m := b.Plan(t, now)
 	m.Due = now
 	m.Miners = slices.DeleteFunc(m.Miners, func(m input.Miner) bool { return m.UID == input.TreasuryUID })
-	result := b.run(t, m)
+	result := b.Run(t, m)
 	if got := result.Outcome.Untaken; got != 0.1 || math.Abs(result.Outcome.Sum+got-1) > 1e-9 {
 		t.Errorf("the rewards sum to %v and %v is untaken, want 0.9 and 0.1", result.Outcome.Sum, got)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/roundtest"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
@@ -176,7 +177,7 @@ const goodRewards = `{"round": "r", "revision": 1, "due": "2026-06-01T00:00:00Z"
 // goodEvaluations are those of uids 0, 1 and 111, as the API has them.
 func goodEvaluations(t *testing.T) string {
 	t.Helper()
-	pull := evaluated(job.Job{UID: 1}).Evaluation.Merged[0]
+	pull := roundtest.Evaluated(job.Job{UID: 1}, "").Evaluation.Merged[0]
 	miner := func(uid int) scoring.MinerOutcome {
 		m := scoring.MinerOutcome{UID: uid, Hotkey: fmt.Sprintf("h%d", uid), GitHubID: "1", Failed: input.NoStoredToken}
 		m.TotalScore = 20

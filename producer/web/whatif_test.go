@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/roundtest"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
@@ -35,7 +36,7 @@ func byTheRules(j job.Job, registry input.Registry) job.Evaluation {
 		Breakdown: &tokens.Breakdown{StructuralAddedCount: 4, StructuralAddedScore: 50},
 	}})
 	repo, _ := registry.Repository("a/b")
-	e := evaluated(j)
+	e := roundtest.Evaluated(j, "")
 	e.Evaluation.Received = scoring.Facts(pulls)
 	e.Evaluation.Merged = []scoring.ScoredPullRequest{scoring.Score(pulls[0], repo, &figures, asOf)}
 	return e
@@ -47,10 +48,10 @@ func byTheRules(j job.Job, registry input.Registry) job.Evaluation {
 func TestWhatIf(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	registry := must.Get(input.ParseRegistry(b.plan(t, now).Registry))(t)
-	b.evaluate = func(j job.Job) job.Evaluation { return byTheRules(j, registry) }
-	b.work(t)
-	b.concluded(t, now)
+	registry := must.Get(input.ParseRegistry(b.Plan(t, now).Registry))(t)
+	b.Evaluate = func(j job.Job) job.Evaluation { return byTheRules(j, registry) }
+	b.Work(t)
+	b.Concluded(t, now)
 	const miner = "/api/v1/rounds/latest/miners/1"
 	rewards := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
 	levers := into[view.Levers](t, b.ask(t, http.MethodGet, miner+"/levers", ""))

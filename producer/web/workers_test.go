@@ -20,8 +20,8 @@ func TestWorkersAreListed(t *testing.T) {
 		t.Errorf("got %+v before any worker has shown itself", got)
 	}
 	sign := job.Worker{Name: "w1", Build: "v1", Started: time.Now(), At: time.Now(), Jobs: []job.WorkerJob{{Round: "r1", UID: 7, Since: time.Now()}}}
-	must.Do(t, b.bus.Presence.Show(t.Context(), "p1", sign))
-	must.Do(t, b.bus.Presence.Show(t.Context(), "p2", job.Worker{Name: "w0", Left: "drained"}))
+	must.Do(t, b.Bus.Presence.Show(t.Context(), "p1", sign))
+	must.Do(t, b.Bus.Presence.Show(t.Context(), "p2", job.Worker{Name: "w0", Left: "drained"}))
 	got := into[view.Workers](t, b.ask(t, http.MethodGet, "/api/v1/workers", ""))
 	if len(got.Workers) != 2 || got.Workers[0].Name != "w1" || got.Workers[0].Standing != view.Working || got.Workers[0].Jobs[0].UID != 7 ||
 		got.Workers[1].LastWord != "drained" {

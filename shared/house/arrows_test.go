@@ -160,6 +160,13 @@ var arrows = []arrow{
 	},
 	{"producer/access", "who may do what knows nobody", nil},
 	{
+		"producer/roundtest", "a round in a test takes what it takes in the product, with a worker, and is shown and steered",
+		[]string{
+			"producer/access", "producer/outcome", "producer/round", "producer/steering", "producer/view", "shared/job", "shared/jobstream", "shared/mirror", "shared/must",
+			"shared/ratelimit", "shared/scoring", "shared/telemetry", "worker/lease",
+		},
+	},
+	{
 		"producer/web", "the API says the same answers, reads what a what-if asks, starts replays and gives orders; its tests' help reads its description",
 		[]string{
 			"producer/access", "producer/outcome", "producer/round", "producer/steering", "producer/view", "producer/web", "shared/bounded", "shared/job", "shared/jobstream", "shared/listen",
