@@ -93,6 +93,8 @@ func TestAnUndeclaredProducerIsRefused(t *testing.T) {
 		}{
 			"another": {[]string{"--egress", "eu-3", "--egresses", "eu-1,eu-2"}, []string{"--egress eu-3", "--egresses eu-1,eu-2"}},
 			"no name": {[]string{"--egress", "eu-1", "--egresses", "eu-1,{x}"}, []string{"--egresses", `"{x}"`, "letters"}},
+			"empty":   {[]string{"--egress", ""}, []string{"--egress", "has no name"}},
+			"a gap":   {[]string{"--egress", "eu-1", "--egresses", "eu-1,,eu-2"}, []string{"--egresses eu-1,,eu-2", "has no name"}},
 		} {
 			e := run(t, "producer", append(args, c.args...)...)
 			if e.code != 2 || e.stdout != "" {

@@ -94,6 +94,10 @@ func afterAt(address string) string {
 // (round.Setting.Said).
 func egressesOf(c *cli.Command) (round.Setting, error) {
 	own, names := c.String("egress"), nonEmpty(c.StringSlice("egresses"))
+	if given := len(c.StringSlice("egresses")); given > 1 && given > len(names) {
+		return round.Setting{}, command.Usage("--egresses %s: an egress has no name: want names with one comma between two of them",
+			strings.Join(c.StringSlice("egresses"), ","))
+	}
 	if len(names) == 0 {
 		return round.Setting{Names: []string{own}}, nil
 	}

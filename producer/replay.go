@@ -54,7 +54,7 @@ func replayCommand() *cli.Command {
 			"      --nats nats://nats:4222 --redis redis://redis:6379/0",
 		Flags: slices.Concat(flags, only(minerFlags(), "tokens", "github"), only(roundFlags(), "json"), localFlags(),
 			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(),
-			command.Limit(), egressFlags(), command.Observability(), command.Listen(), traceFlags()),
+			command.Limit(), egressFlags(), command.WhoAmI(), command.Observability(), command.Listen(), traceFlags()),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "ROUND"}},
 		Action:    replay,
 	}

@@ -36,7 +36,7 @@ func rescoreCommand() *cli.Command {
 			"      --nats nats://nats:4222 --redis redis://redis:6379/0",
 		Flags: slices.Concat(flags, only(minerFlags(), "tokens", "github"), only(roundFlags(), "json"), localFlags(),
 			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(),
-			command.Limit(), egressFlags(), command.Observability(), command.Listen(), traceFlags()),
+			command.Limit(), egressFlags(), command.WhoAmI(), command.Observability(), command.Listen(), traceFlags()),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "ROUND"}},
 		Action:    rescore,
 	}

@@ -46,7 +46,7 @@ func serveCommand() *cli.Command {
 			only(slices.Concat(roundFlags(), localFlags()),
 				"registry", "weights", "unloadable", "local", "state", "workers"),
 			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(), []cli.Flag{allIssuesFlag()},
-			command.Limit(), command.Background(), egressFlags(), command.Observability(), command.Listen(),
+			command.Limit(), command.Background(), egressFlags(), command.WhoAmI(), command.Observability(), command.Listen(),
 			only(traceFlags(), "jaeger"), apiFlags()),
 		Action: serve,
 	}

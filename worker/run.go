@@ -112,6 +112,7 @@ func newRunners(
 
 func openFleet(ctx context.Context, c *cli.Command, name string, log *slog.Logger) (*fleet.Fleet, error) {
 	cfg := fleet.FromFlags(c, name, log)
+	cfg.Process = "worker " + name
 	cfg.Worker = true // it declares no streams, and waits for a producer that does
 	return fleet.Open(ctx, cfg)
 }

@@ -21,9 +21,10 @@ func newSigns(c *cli.Command, f *fleet.Fleet, log *slog.Logger) (*signs.Writer, 
 		log.Debug("no host name for the signs of life", "error", err)
 	}
 	return signs.New(signs.Config{
-		Bus:     f.Bus,
-		Limiter: f.Limiter,
-		Log:     log,
+		Bus:       f.Bus,
+		Limiter:   f.Limiter,
+		Addresses: f.Addresses,
+		Log:       log,
 		Worker: job.Worker{
 			Name:   c.String("name"),
 			Build:  command.Build(),

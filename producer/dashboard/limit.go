@@ -17,6 +17,7 @@ import (
 type limitBody struct {
 	Declared   []string
 	Undeclared []string
+	Shared     []view.SharedAddress
 	Table      table[egressRow]
 	Egresses   []egressRow
 }
@@ -52,17 +53,20 @@ func errRedis(cause error) error {
 
 // limit is the page of the mirror's limit.
 func (d *Dashboard) limit(r *http.Request) (page, error) {
-	egresses, declared, err := d.egresses(r.Context())
+	all, egresses, err := d.egresses(r.Context())
 	if err != nil {
 		return page{}, err
 	}
-	body := limitBody{Egresses: egresses}
+	body := limitBody{
+		Declared: all.Declared,
+		Shared:   all.Shared,
+		Egresses: egresses,
+	}
 	for i := range egresses {
 		if egresses[i].Undeclared {
 			body.Undeclared = append(body.Undeclared, egresses[i].Egress.Egress)
 		}
 	}
-	body.Declared = declared
 	body.Table, err = readTable(r, "egresses", egressColumns(), egresses, "egress", func(row *egressRow, text string) bool {
 		return strings.Contains(strings.ToLower(row.Egress.Egress), text) || strings.Contains(row.Stand.Text, text)
 	})
@@ -89,18 +93,19 @@ func limitTitle(egresses []egressRow) string {
 	return "Limit"
 }
 
-// egresses are all egresses, and the names of those that are declared. What is declared only
-// adds to the buckets, so NATS may be away.
-func (d *Dashboard) egresses(ctx context.Context) (rows []egressRow, declared []string, err error) {
+// egresses are all egresses, with what is shown of each. What is declared only adds to the
+// buckets, so NATS may be away.
+func (d *Dashboard) egresses(ctx context.Context) (all view.Egresses, rows []egressRow, err error) {
 	buckets, err := d.cfg.Buckets(ctx)
 	if err != nil {
-		return nil, nil, errRedis(err)
+		return all, nil, errRedis(err)
 	}
 	declaration, _, err := d.cfg.Bus.Egresses.Load(ctx)
 	if err != nil {
 		d.cfg.Log.WarnContext(ctx, "the declared egresses cannot be read", "error", err)
 	}
-	for _, e := range view.EgressesOf(buckets, declaration).Egresses {
+	all = view.EgressesOf(buckets, declaration)
+	for _, e := range all.Egresses {
 		row := egressRow{Egress: e}
 		if at := slices.IndexFunc(buckets, func(s ratelimit.State) bool { return s.Egress == e.Egress }); at >= 0 {
 			row.Full = view.BucketOf(buckets[at])
@@ -111,7 +116,7 @@ func (d *Dashboard) egresses(ctx context.Context) (rows []egressRow, declared []
 		row.Chart = useChart(e.Egress, &row.Full, row.Cells)
 		rows = append(rows, row)
 	}
-	return rows, declaration.Names, nil
+	return all, rows, nil
 }
 
 // standOfEgress is the state of an egress in words.

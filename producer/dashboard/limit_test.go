@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/whoami"
 )
 
 // The page of the limit says of each egress how it stands, draws what it sent, and links to
@@ -51,6 +53,25 @@ func TestAnUndeclaredEgress(t *testing.T) {
 	must.Do(t, b.Bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p1"}, 0))
 	must.Get(b.Limiter.Permit(t.Context()))(t)
 	has(t, b.get(t, "/limit"), http.StatusOK, `role="alert">Not declared: <a href="#egress-default">`, ">not declared<")
+}
+
+// Each egress has its public addresses; an address of several egresses stands out, and so does
+// an egress of several addresses. What a process calls itself is escaped.
+func TestTheAddressesOfEgresses(t *testing.T) {
+	t.Parallel()
+	from := func(egress, name, address string) whoami.Process {
+		return whoami.Process{Egress: egress, Name: name, Addresses: []netip.Addr{netip.MustParseAddr(address)}}
+	}
+	b := setup(t, func(c *dashboard.Config) {
+		c.Buckets = func(context.Context) ([]ratelimit.State, error) {
+			return []ratelimit.State{
+				{Egress: "eu-1", Known: true, Processes: []whoami.Process{from("eu-1", "worker <b>", "192.0.2.1"), from("eu-1", "g", "192.0.2.2")}},
+				{Egress: "eu-2", Known: true, Processes: []whoami.Process{from("eu-2", "w", "192.0.2.1")}},
+			}, nil
+		}
+	})
+	has(t, b.get(t, "/limit"), http.StatusOK, `role="alert">One address, several egresses: <bdi>192.0.2.1</bdi> is the address of <a href="#egress-eu-1">`,
+		"<bdi>192.0.2.1</bdi> (<bdi>worker &lt;b&gt;</bdi>); <bdi>192.0.2.2</bdi> (<bdi>g</bdi>)", "Its processes send from different addresses")
 }
 
 // Without Redis there is a page that says so, and without NATS the buckets are shown.

@@ -72,6 +72,8 @@ const (
 	FleetEmpty       Code = "fleet-empty"
 	EgressUndeclared Code = "egress-undeclared"
 	EgressUnreadable Code = "egress-unreadable"
+	EgressShared     Code = "egress-shared"
+	EgressSplit      Code = "egress-split"
 	WorkerMissing    Code = "worker-missing"
 	WorkersNone      Code = "workers-none"
 	VersionsDiffer   Code = "versions-differ"
@@ -159,6 +161,8 @@ func mends() map[Code]string { //nolint:funlen // a table
 		FleetEmpty:         "docs/backup.md, After a loss; nothing, if the rounds were removed on purpose",
 		EgressUnreadable:   "restart a producer: it declares them anew; find out who else writes to the bucket of rounds",
 		EgressUndeclared:   "start it with the --egress of the address that it sends from; a new address belongs in the producers' --egresses",
+		EgressShared:       "give all processes that send from one address the same --egress",
+		EgressSplit:        "give the processes of each address an --egress of their own, and the producers all of them in --egresses",
 		WorkerMissing:      "run `worker check` where workers run",
 		WorkersNone:        "start a worker with the NATS, Redis, mirror and egress of the fleet; if one runs, its log says what it waits for",
 		VersionsDiffer:     "upgrade those that were left behind (docs/upgrade.md); `producer workers` and `producer rounds` list them",

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,12 @@ func redisScenarios() map[string]scenario {
 				t.Errorf("%v, want the stranger named alone", found)
 			}
 			return found
+		}},
+		"two egresses at one address": {doctor.EgressShared, doctor.Warning, func(t *testing.T) []doctor.Finding {
+			return told(t, map[string]string{"eu-1": "192.0.2.1", "eu-2": "192.0.2.1"})
+		}},
+		"one egress at two addresses": {doctor.EgressSplit, doctor.Warning, func(t *testing.T) []doctor.Finding {
+			return told(t, map[string]string{"eu-1": "192.0.2.1 192.0.2.2"})
 		}},
 		"an egress of one's own that nobody declared": {doctor.EgressUndeclared, doctor.Warning, func(t *testing.T) []doctor.Finding {
 			nats, _, bus := declared(t)
@@ -333,4 +340,23 @@ func TestChecksEnd(t *testing.T) {
 	if len(found) < len(checks) || slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Status == doctor.OK }) {
 		t.Errorf("%d findings of %d checks: %+v, want something wrong with each", len(found), len(checks), found)
 	}
+}
+
+// told is what the doctor finds where processes have told these addresses, several of one
+// egress with spaces between them.
+func told(t *testing.T, addresses map[string]string) []doctor.Finding {
+	t.Helper()
+	s := redistest.Start(t)
+	nats, _, bus := declared(t)
+	must.Do(t, bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1", "eu-2"}, By: "p"}, 0))
+	for egress, of := range addresses {
+		cfg := ratelimit.Config{Egress: egress, Horizon: time.Second}
+		used(t, s.URL(), cfg, 1)
+		l := must.Get(ratelimit.New(cfg, s.Client(t)))(t)
+		for _, a := range strings.Fields(of) {
+			must.Do(t, l.Tell(t.Context(), "worker at "+a, []netip.Addr{netip.MustParseAddr(a)}))
+		}
+		must.Check(t, l.Close())
+	}
+	return run(t, doctor.Redis{URL: s.URL(), NATS: nats, Limit: ratelimit.Config{Egress: "eu-1", Horizon: time.Second}}.Checks()...)
 }

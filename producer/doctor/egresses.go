@@ -67,6 +67,14 @@ func judgeEgresses(buckets []ratelimit.State, fleet job.Egresses, own, who strin
 		}
 		names = append(names, b.Egress)
 	}
+	odd := ratelimit.Compare(buckets)
+	for _, s := range odd.Shared {
+		found = append(found, warn(EgressShared, "the egresses %s send from one address, %s: each has a bucket, and together they may exceed the limit",
+			strings.Join(s.Egresses, " and "), s.Text()))
+	}
+	for _, name := range odd.Split {
+		found = append(found, warn(EgressSplit, "processes of egress %s send from different addresses: a part of the limit is not used", name))
+	}
 	if fleet.Admit(own) != nil {
 		found = append(found, warn(EgressUndeclared, "a process with --egress %s would be refused: the fleet's egresses are %s", own, who))
 	}

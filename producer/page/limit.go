@@ -75,12 +75,47 @@ func Egresses(w io.Writer, l view.Egresses) error {
 		out.textf(2, "There is no bucket in this Redis.")
 	}
 	out.blank()
+	addresses(out, l)
 	if names := l.Undeclared(); len(names) > 0 {
 		warnOfOthers(out, names)
 		out.blank()
 	}
 	out.textf(0, "producer limit --egress NAME shows a bucket in full.")
 	return out.writeTo(w)
+}
+
+// addresses prints from which public addresses the egresses send, with what does not fit.
+func addresses(out *page, l view.Egresses) {
+	told := false
+	for i := range l.Egresses {
+		e := &l.Egresses[i]
+		for _, a := range e.Addresses {
+			if !told {
+				out.headingf("Public addresses")
+			}
+			told = true
+			out.hangf("  "+e.Egress+"  ", "%s: %s", a.Address, plural.Some(a.Processes, 5))
+		}
+	}
+	if told {
+		out.blank()
+	}
+	for _, s := range l.Shared {
+		out.painted(terminal.Bad, func() {
+			out.textf(0, "ONE ADDRESS, SEVERAL EGRESSES: %s is the address of %s. Each has a bucket of its own, and together they may exceed "+
+				"the limit. Give the processes behind one address one --egress.", s.Address, strings.Join(s.Egresses, " and "))
+		})
+		out.blank()
+	}
+	for i := range l.Egresses {
+		if e := &l.Egresses[i]; e.Split {
+			out.painted(terminal.Warn, func() {
+				out.textf(0, "One egress, several addresses: processes of %s share one bucket, and a part of the limit is not used. "+
+					"Give each address an --egress of its own.", e.Egress)
+			})
+			out.blank()
+		}
+	}
 }
 
 // egress says how an egress stands, in one sentence.

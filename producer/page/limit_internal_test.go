@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"io"
+	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/terminal"
+	"mirrorfleet/shared/whoami"
 )
 
 // busy is a bucket in the middle of a round.
@@ -58,6 +60,19 @@ func TestLimitPage(t *testing.T) {
 	gone.LastGrant = 72 * time.Hour
 	all := []ratelimit.State{busy(), cooling, gone, other}
 	all[1].Egress = "eu-2"
+	from := func(egress, name string, addresses ...string) (p whoami.Process) {
+		p.Egress, p.Name = egress, name
+		for _, a := range addresses {
+			p.Addresses = append(p.Addresses, netip.MustParseAddr(a))
+		}
+		return p
+	}
+	all[0].Processes = []whoami.Process{
+		from("eu-1", "gateway host-of-a-validator-with-a-long-name-4711", "192.0.2.1"),
+		from("eu-1", "producer host-1", "192.0.2.1", "2001:db8:1::1"),
+		from("eu-1", "worker a", "192.0.2.7"),
+	}
+	all[1].Processes = []whoami.Process{from("eu-2", "worker b", "2001:db8:1::2")}
 	declared := job.Egresses{Names: []string{"eu-1", "eu-2", "us-1"}, By: "p"}
 	goldenPage(t, "limit/list", "Egresses", view.EgressesOf(all, declared), Egresses)
 	goldenPage(t, "limit/list-unknown", "Egresses", view.EgressesOf(all, job.Egresses{}), Egresses)

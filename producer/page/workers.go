@@ -58,7 +58,11 @@ func counted(all view.Workers) string {
 // worker prints one process.
 func (p *page) worker(w *view.Worker) {
 	p.painted(colourOf(w.Standing), func() { p.hangf(w.Name+"  ", "%s", standing(w)) })
-	p.textf(2, "version %s, host %s, egress %s, %s", w.Version, w.Host, w.Egress, plural.Of(w.Slots, "slot"))
+	from := ""
+	if len(w.Addresses) > 0 {
+		from = " at " + strings.Join(w.Addresses, " and ")
+	}
+	p.textf(2, "version %s, host %s, egress %s%s, %s", w.Version, w.Host, w.Egress, from, plural.Of(w.Slots, "slot"))
 	if w.Standing == view.Left {
 		return
 	}

@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func crew() jobstream.Roll {
 			{Round: "warm-20260618t185400z", UID: 10, WarmUp: true, Since: behind, Doing: doing.State{What: "the list of issues", Waits: doing.Connection}},
 		},
 	}
-	idle := job.Worker{Name: "w2", Build: "v1.2.3", Host: "h2", Egress: "eu-2", Slots: 1, Started: now.Add(-2 * time.Second), At: now}
+	idle := job.Worker{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, Name: "w2", Build: "v1.2.3", Host: "h2", Egress: "eu-2", Slots: 1, Started: now.Add(-2 * time.Second), At: now}
 	silent := job.Worker{Name: "w3", Build: "v1.2.3", Host: "h3", Egress: "eu-2", Slots: 4, Started: behind.Add(-time.Hour), At: behind, Jobs: working.Jobs[:1], Of: time.Minute}
 	left := job.Worker{Name: "w4", Build: "v1.2.2", Host: "h4", Egress: "eu-1", Slots: 4, Started: now, At: now, Left: "ended with an error: pulling jobs: nats: \x1b]0;no\aauthorization"}
 	return jobstream.Roll{

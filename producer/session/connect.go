@@ -50,6 +50,7 @@ func (s *Session) attach(ctx context.Context) (err error) {
 		}
 		cfg.NATS, cfg.Redis = s.local.NATSURL(), s.local.RedisURL()
 	}
+	cfg.Process = "producer " + s.name // two producers may stand beside each other
 	if s.fleet, err = fleet.Open(ctx, *cfg); err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func (s *Session) startWorkers(ctx context.Context, mirror string) error {
 		"--limit-requests", fmt.Sprint(s.cfg.Servers.Limit.Limit), "--limit-window", s.cfg.Servers.Limit.Window.String(),
 		"--limit-horizon", s.cfg.Servers.Limit.Horizon.String(), "--limit-rate", fmt.Sprint(s.cfg.Servers.Limit.Rate),
 		"--limit-background", fmt.Sprint(cmp.Or(s.cfg.Servers.Limit.Minimum, ratelimit.DefaultMinimum)),
-		"--log-level", s.cfg.LogLevel, "--grace", localGrace.String(),
+		"--whoami-url", s.cfg.Servers.WhoAmI, "--log-level", s.cfg.LogLevel, "--grace", localGrace.String(),
 		"--listen", "", // several processes cannot share the address of --listen
 	}
 	if source := s.cfg.Servers.Source; source.IsValid() {

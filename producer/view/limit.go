@@ -2,10 +2,13 @@ package view
 
 import (
 	"cmp"
+	"maps"
+	"net/netip"
 	"slices"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/whoami"
 )
 
 // Egresses are the egresses that a producer has declared, and every bucket in Redis.
@@ -14,6 +17,21 @@ type Egresses struct {
 	// unknown.
 	Declared []string `json:"declared,omitempty"`
 	Egresses []Egress `json:"egresses"`
+	// Shared are addresses from which several egresses send: together they may exceed its limit.
+	Shared []SharedAddress `json:"shared,omitempty"`
+}
+
+// SharedAddress is a public address, or a network of IPv6 that counts as one, with the names
+// of the egresses that send from it.
+type SharedAddress struct {
+	Address  string   `json:"address"`
+	Egresses []string `json:"egresses"`
+}
+
+// EgressAddress is a public address of an egress, with the processes that send from it.
+type EgressAddress struct {
+	Address   string   `json:"address"`
+	Processes []string `json:"processes"`
 }
 
 // Egress is a bucket in one line. All times are seconds.
@@ -41,6 +59,11 @@ type Egress struct {
 	// Undeclared says that somebody has sent under it within a day, and that it is
 	// none of the fleet's.
 	Undeclared bool `json:"undeclared,omitempty"`
+	// Addresses are those that its processes have told (--whoami-url).
+	Addresses []EgressAddress `json:"addresses,omitempty"`
+	// Split says that some of its processes have no address in common: they waste a part of
+	// the limit.
+	Split bool `json:"split,omitempty"`
 }
 
 // EgressesOf lists the buckets that were read, and the declared egresses without one, by
@@ -55,8 +78,29 @@ func EgressesOf(buckets []ratelimit.State, declared job.Egresses) Egresses {
 			l.Egresses = append(l.Egresses, Egress{Egress: name})
 		}
 	}
+	odd := ratelimit.Compare(buckets)
+	for _, s := range odd.Shared {
+		l.Shared = append(l.Shared, SharedAddress{s.Text(), s.Egresses})
+	}
+	for i := range l.Egresses {
+		l.Egresses[i].Split = slices.Contains(odd.Split, l.Egresses[i].Egress)
+	}
 	slices.SortFunc(l.Egresses, func(a, b Egress) int { return cmp.Compare(a.Egress, b.Egress) })
 	return l
+}
+
+// addressesOf lists each address with its processes, by address.
+func addressesOf(processes []whoami.Process) (list []EgressAddress) {
+	names := map[netip.Addr][]string{}
+	for _, p := range processes {
+		for _, a := range p.Addresses {
+			names[a] = append(names[a], p.Name)
+		}
+	}
+	for _, a := range slices.SortedFunc(maps.Keys(names), netip.Addr.Compare) {
+		list = append(list, EgressAddress{a.String(), names[a]})
+	}
+	return list
 }
 
 func egressOf(s *ratelimit.State, declared job.Egresses) Egress {
@@ -75,6 +119,7 @@ func egressOf(s *ratelimit.State, declared job.Egresses) Egress {
 		HeldBy:     b.HeldBy,
 		HeldWhy:    b.HeldWhy,
 		Undeclared: s.InUse() && declared.Admit(s.Egress) != nil,
+		Addresses:  addressesOf(s.Processes),
 
 		LastMinuteBackground: b.LastMinuteBackground,
 	}

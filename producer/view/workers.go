@@ -38,7 +38,10 @@ type Worker struct {
 	Version  string   `json:"version"`
 	Host     string   `json:"host"`
 	Egress   string   `json:"egress"`
-	Slots    int      `json:"slots"`
+	// Addresses are the public addresses that it sends from, if it asks for them
+	// (--whoami-url).
+	Addresses []string `json:"addresses,omitempty"`
+	Slots     int      `json:"slots"`
 	// Started is when it began to take jobs, Seen when its last sign of life came, and
 	// SeenAgo how many seconds ago that was.
 	Started time.Time   `json:"started"`
@@ -109,6 +112,9 @@ func workerOf(p *jobstream.Present, now time.Time) Worker {
 		Seconds:  p.Of.Seconds(),
 		Share:    p.Share,
 		LastWord: p.Left,
+	}
+	for _, a := range p.Addresses {
+		w.Addresses = append(w.Addresses, a.String())
 	}
 	for _, j := range p.Jobs {
 		w.Jobs = append(w.Jobs, WorkerJob{

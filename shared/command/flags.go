@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -121,6 +122,12 @@ func Limit() []cli.Flag {
 			Sources:  Env("egress"),
 			Value:    "default",
 			Usage:    "`NAME` of the public IP that this process sends from; processes of one name share one bucket",
+			Validator: func(name string) error {
+				if name == "" { // it would be taken for the default, another bucket than that of the address
+					return errors.New("an egress has no name: give that of the address that this process sends from, such as eu-1, or leave it out")
+				}
+				return nil
+			},
 		},
 		&cli.IntFlag{
 			Name:      "limit-requests",
@@ -153,6 +160,17 @@ func Limit() []cli.Flag {
 			Validator: Positive,
 		},
 	}
+}
+
+// WhoAmI is the flag of processes that send to the mirror.
+func WhoAmI() []cli.Flag {
+	return []cli.Flag{&cli.StringFlag{
+		Name:     "whoami-url",
+		Category: GroupLimit,
+		Sources:  Env("whoami-url"),
+		Usage: "`URL` of a service that answers with the caller's public address as plain text; " +
+			"shows from which address each egress sends; empty for none",
+	}}
 }
 
 // Background has the flags of what makes way for the round.

@@ -17,6 +17,8 @@ func FromFlags(c *cli.Command, name string, log *slog.Logger) Config {
 		Name:           name,
 		NATS:           c.String("nats"),
 		Redis:          c.String("redis"),
+		WhoAmI:         c.String("whoami-url"),
+		Process:        name,
 		ConnectTimeout: c.Duration("connect-timeout"),
 		Streams:        jobstream.Config{Replicas: c.Int("replicas"), AckWait: c.Duration("lease"), Log: log},
 		Limit: ratelimit.Config{

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,9 @@ type Config struct {
 	// Worker says that the process takes jobs. Open then waits until a producer has declared
 	// the streams.
 	Worker bool
+	// WhoAmI is the URL of a service that answers with the caller's public address; "" asks
+	// none. Process names this process beside its address. Default: Name.
+	WhoAmI, Process string
 	// ConnectTimeout is how long to wait for a server at start.
 	ConnectTimeout time.Duration
 	Streams        jobstream.Config
@@ -54,7 +58,8 @@ type Fleet struct {
 	source netip.Addr
 	log    *slog.Logger
 
-	producer bool
+	producer  bool
+	addresses addresses
 }
 
 // Open connects to NATS and Redis and brings the streams up to date.
@@ -70,13 +75,17 @@ func Open(ctx context.Context, cfg Config) (*Fleet, error) {
 // part in rounds, such as the gateway.
 func OpenLimiter(ctx context.Context, cfg Config) (*Fleet, error) {
 	f := &Fleet{log: cfg.Log}
-	err := f.limited(cfg)
+	asker, err := newAsker(cfg.WhoAmI, cfg.Source)
+	if err == nil {
+		err = f.limited(cfg)
+	}
 	if err == nil {
 		err = AwaitRedis(ctx, f.redis, cfg.ConnectTimeout, cfg.Log)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	f.askWhoAmI(ctx, cfg, asker)
 	return f, nil
 }
 
@@ -85,6 +94,9 @@ func (f *Fleet) limited(cfg Config) (err error) {
 	if f.redis, err = NewRedis(cfg.Redis, redisTimeout, cfg.RedisFiles); err != nil {
 		return err
 	}
+	if err := ratelimit.CheckEgress(cmp.Or(cfg.Limit.Egress, ratelimit.DefaultEgress)); err != nil {
+		return command.Usage("--egress: %w", err)
+	}
 	if f.Limiter, err = ratelimit.New(cfg.Limit, f.redis); err != nil {
 		return command.Usage("the limit: %w", err)
 	}
@@ -92,6 +104,10 @@ func (f *Fleet) limited(cfg Config) (err error) {
 }
 
 func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
+	asker, err := newAsker(cfg.WhoAmI, cfg.Source)
+	if err != nil {
+		return err
+	}
 	if err := f.limited(cfg); err != nil {
 		return err
 	}
@@ -111,7 +127,9 @@ func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
 	if cfg.Worker {
 		cfg.Streams.Role = jobstream.RoleWorker
 	}
-	f.Bus, err = OpenStreams(ctx, f.nc, cfg.Streams)
+	if f.Bus, err = OpenStreams(ctx, f.nc, cfg.Streams); err == nil {
+		f.askWhoAmI(ctx, cfg, asker)
+	}
 	return err
 }
 
@@ -164,6 +182,9 @@ func (f *Fleet) Operator(egress string) (*ratelimit.Operator, error) {
 // Close closes what Open opened, in the opposite order.
 func (f *Fleet) Close() error {
 	var errs []error
+	if f.addresses.stop != nil {
+		f.addresses.stop()
+	}
 	if f.nc != nil {
 		f.nc.Close()
 	}

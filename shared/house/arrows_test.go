@@ -29,6 +29,7 @@ var arrows = []arrow{
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/telemetry/telemetrytest", "a test waits for a word", []string{"shared/broadcast"}},
 	{"shared/pause", "waiting knows nobody", nil},
+	{"shared/whoami", "what a service says of an address is cut", []string{"shared/bounded"}},
 	{"shared/plural", "counting in words knows nobody", nil},
 	{"shared/bounded", "shortening knows nobody", nil},
 	{"shared/secret", "a file's mode and content know nobody", nil},
@@ -43,7 +44,7 @@ var arrows = []arrow{
 	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
 	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans, and proves by files who it is", []string{
-		"shared/bounded", "shared/broadcast", "shared/certs", "shared/doing", "shared/ratelimit", "shared/secret", "shared/telemetry",
+		"shared/bounded", "shared/broadcast", "shared/certs", "shared/doing", "shared/ratelimit", "shared/secret", "shared/telemetry", "shared/whoami",
 	}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
@@ -81,8 +82,8 @@ var arrows = []arrow{
 	{
 		"shared/fleet", "the wiring that producer and worker have in common",
 		[]string{
-			"shared/certs", "shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/secret",
-			"shared/telemetry", "shared/terminal",
+			"shared/certs", "shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural",
+			"shared/ratelimit", "shared/secret", "shared/telemetry", "shared/terminal", "shared/whoami",
 		},
 	},
 	{
@@ -151,7 +152,7 @@ var arrows = []arrow{
 		"producer/view", "what is shown of rounds is read from the streams, of the limit from its bucket; what is left of one is estimated. It knows no page",
 		[]string{
 			"producer/audit", "producer/estimate", "producer/outcome", "producer/round", "shared/bounded", "shared/broadcast", "shared/doing", "shared/job", "shared/jobstream", "shared/plural",
-			"shared/ratelimit", "shared/scoring",
+			"shared/ratelimit", "shared/scoring", "shared/whoami",
 		},
 	},
 	{

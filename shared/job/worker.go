@@ -3,6 +3,8 @@ package job
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"mirrorfleet/shared/bounded"
@@ -29,7 +31,9 @@ type Worker struct { //nolint:recvcheck // it is large, and encoded by value as 
 	Build  string `json:"build"`
 	Host   string `json:"host"`
 	Egress string `json:"egress"`
-	Slots  int    `json:"slots"`
+	// Addresses are the public addresses that the process sends from, if it has asked for them.
+	Addresses []netip.Addr `json:"addresses,omitempty"`
+	Slots     int          `json:"slots"`
 	// Started is when the process began to take jobs, At when it made this sign.
 	Started time.Time `json:"started"`
 	At      time.Time `json:"at"`
@@ -81,6 +85,7 @@ const (
 	maxWorkerName = 200 // characters
 	maxWorkerText = 400
 	maxWorkerJobs = 256
+	maxAddresses  = 4 // one of each family, and some to spare
 )
 
 // Encode returns the wire form.
@@ -111,6 +116,9 @@ func (w Worker) bounded() Worker {
 	w.Name, w.Build = bounded.Line(w.Name, maxWorkerName), bounded.Line(w.Build, maxWorkerName)
 	w.Host, w.Egress = bounded.Line(w.Host, maxWorkerName), bounded.Line(w.Egress, maxWorkerName)
 	w.Left = bounded.Line(w.Left, maxWorkerText)
+	// The zone of an address is free text, and no public address has one.
+	w.Addresses = slices.DeleteFunc(slices.Clone(w.Addresses[:min(len(w.Addresses), maxAddresses)]),
+		func(a netip.Addr) bool { return !a.IsValid() || a.Zone() != "" })
 	w.Slots = min(max(w.Slots, 0), maxRequests)
 	w.Permits = min(max(w.Permits, 0), maxRequests)
 	w.Of = wait(w.Of)

@@ -1,6 +1,7 @@
 package job_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,8 @@ func TestAWorkersSignIsBounded(t *testing.T) {
 	hostile := "\x1b[2J" + strings.Repeat("x", 1<<20) + "\xff"
 	w := job.Worker{
 		Name: hostile, Build: hostile, Host: hostile, Egress: hostile, Left: hostile, Slots: -1, Permits: -1, Share: 1e300,
-		Of: -time.Second, Limit: job.WorkerLimit{Trouble: hostile, Rate: 1e300, Hold: 1 << 62},
+		Addresses: []netip.Addr{{}, netip.MustParseAddr("fe80::1%\x1b[2J"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")},
+		Of:        -time.Second, Limit: job.WorkerLimit{Trouble: hostile, Rate: 1e300, Hold: 1 << 62},
 	}
 	for range 1000 {
 		w.Jobs = append(w.Jobs, job.WorkerJob{Round: "r1", UID: 1, Doing: doing.State{What: hostile, Why: hostile, Waits: hostile, For: -1}})
@@ -40,6 +42,9 @@ func TestAWorkersSignIsBounded(t *testing.T) {
 	}
 	if len(got.Jobs) > 256 || got.Slots != 0 || got.Permits != 0 || got.Share > 100 || got.Of != 0 || got.Limit.Hold > 24*time.Hour {
 		t.Errorf("got %d jobs, %+v: want values within their bounds", len(got.Jobs), got.Limit)
+	}
+	if len(got.Addresses) != 2 {
+		t.Errorf("addresses %v, want those that a page can show, and few", got.Addresses)
 	}
 	for name, data := range map[string]string{"no JSON": "{", "a later version": `{"version":99}`, "no version": `{}`} {
 		if _, err := job.DecodeWorker([]byte(data)); err == nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // Buckets reads the bucket of every egress that has one, in the order of their
-// names. Each call ends at the timeout.
+// names, with the addresses that its processes have told. Each call ends at the timeout.
 func Buckets(ctx context.Context, rdb redis.UniversalClient, timeout time.Duration) ([]State, error) {
 	if err := validateClient(rdb); err != nil {
 		return nil, err
@@ -23,13 +23,18 @@ func Buckets(ctx context.Context, rdb redis.UniversalClient, timeout time.Durati
 	}
 	states := make([]State, 0, len(names))
 	for _, name := range names {
-		state, err := newRecord(rdb, name, timeout).look(ctx)
+		r := newRecord(rdb, name, timeout)
+		state, err := r.look(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if state.Known {
-			states = append(states, state)
+		if !state.Known {
+			continue
 		}
+		if state.Processes, err = r.addresses(ctx); err != nil {
+			return nil, err
+		}
+		states = append(states, state)
 	}
 	return states, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"mirrorfleet/shared/ratelimit/bucket"
+	"mirrorfleet/shared/whoami"
 )
 
 // State is the bucket of an egress as it stands in Redis, for display. Reading it
@@ -58,6 +59,9 @@ type State struct {
 	Use []int64
 	// UseBackground are those of Use that went to the background.
 	UseBackground []int64
+	// Processes are those of the egress that have told from which addresses they send. Only
+	// Buckets reads them.
+	Processes []whoami.Process
 	// Stats are what this process counted itself.
 	Stats Stats
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,6 +58,7 @@ func TestTheShippedUsers(t *testing.T) {
 			t.Errorf("the end of a cool-down: %+v, %v, want none left", state, err)
 		}
 		permit(t, l)
+		must.Do(t, l.Tell(t.Context(), url, []netip.Addr{netip.MustParseAddr("192.0.2.1")}))
 		must.Check(t, patient(t, s).Ping(t.Context()).Err())
 		must.Check(t, patient(t, s).Subscribe(t.Context(), ratelimit.Channel(ratelimit.DefaultEgress)).Ping(t.Context()))
 		found, err := ratelimit.TryRights(t.Context(), patient(t, s), ratelimit.DefaultEgress, time.Minute)
@@ -64,8 +66,8 @@ func TestTheShippedUsers(t *testing.T) {
 			t.Errorf("rights of %s: %+v, %v, want neither more nor fewer than are needed", url, found, err)
 		}
 	}
-	if got, err := ratelimit.Buckets(t.Context(), patient(t, newServer(t, producer)), time.Minute); err != nil || len(got) != 1 {
-		t.Errorf("the buckets: %v, %v, want the one", got, err)
+	if got, err := ratelimit.Buckets(t.Context(), patient(t, newServer(t, producer)), time.Minute); err != nil || len(got) != 1 || len(got[0].Processes) != 2 {
+		t.Errorf("the buckets: %v, %v, want the one, with the addresses that both have told", got, err)
 	}
 	if _, err := ratelimit.Buckets(t.Context(), patient(t, newServer(t, worker)), time.Minute); err == nil {
 		t.Error("a worker lists the buckets")

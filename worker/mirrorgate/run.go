@@ -42,6 +42,7 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, observability.Close()) }()
 	cfg := fleet.FromFlags(c, name, log)
+	cfg.Process = "gateway " + name
 	cfg.Limit.BackgroundReservations = reservations
 	f, err := fleet.OpenLimiter(ctx, cfg)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,8 @@ type Config struct {
 	Bus *jobstream.Bus
 	// Limiter is the process's own. Required.
 	Limiter *ratelimit.Limiter
+	// Addresses are the public addresses that the process sends from. Default: none are known.
+	Addresses func() []netip.Addr
 	// Every is the time between two signs. Default: job.WorkerSignEvery.
 	Every time.Duration
 	// Log receives the first of several failures. Default: slog.Default().
@@ -134,6 +137,9 @@ func (w *Writer) sign(ctx context.Context, left string) job.Worker {
 	sign := w.cfg.Worker
 	sign.Left = left
 	sign.Limit = w.limit(ctx)
+	if w.cfg.Addresses != nil {
+		sign.Addresses = w.cfg.Addresses()
+	}
 	now := time.Now()
 	sign.At = now.UTC()
 	sign.Jobs = w.list(now)

@@ -3,6 +3,7 @@ package signs_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,8 +49,9 @@ func setup(t *testing.T) *bundle {
 	b.limiter = must.Get(ratelimit.New(ratelimit.Config{Egress: "eu-1", Limit: 1000, Horizon: time.Second}, rdb))(t)
 	t.Cleanup(func() { _ = b.limiter.Close() })
 	b.writer = must.Get(signs.New(signs.Config{
-		Worker: job.Worker{Name: "w1", Build: "v1", Host: "host", Egress: "eu-1", Slots: 4},
-		Bus:    b.bus, Limiter: b.limiter, Every: 10 * time.Millisecond, Log: b.log.Logger(),
+		Worker:    job.Worker{Name: "w1", Build: "v1", Host: "host", Egress: "eu-1", Slots: 4},
+		Addresses: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.1")} },
+		Bus:       b.bus, Limiter: b.limiter, Every: 10 * time.Millisecond, Log: b.log.Logger(),
 	}))(t)
 	return b
 }
@@ -94,7 +96,7 @@ func TestAWorkerShowsWhatItDoes(t *testing.T) {
 		Round: "r1", UID: 7, Requests: 5, Since: got.Jobs[0].Since,
 		Doing: doing.State{What: "files of a/b#7", Waits: doing.Permit, Place: 3},
 	}
-	if diff := cmp.Diff(want, got.Jobs[0]); diff != "" || !got.Jobs[1].WarmUp || got.Slots != 4 || got.Host != "host" || got.Build != "v1" {
+	if diff := cmp.Diff(want, got.Jobs[0]); diff != "" || !got.Jobs[1].WarmUp || got.Slots != 4 || got.Host != "host" || got.Build != "v1" || len(got.Addresses) != 1 {
 		t.Errorf("shown %+v; its job (-want +got):\n%s", got.Worker, diff)
 	}
 	endWait()

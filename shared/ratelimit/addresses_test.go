@@ -1,0 +1,74 @@
+package ratelimit_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/ratelimit/redistest"
+	"mirrorfleet/shared/whoami"
+)
+
+// What processes tell is found beside their buckets until they leave, whatever else lies there.
+// It changes no bucket, and is no egress of its own.
+func TestProcessesTellTheirAddresses(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	rdb := must.Get(ratelimit.NewClient(redistest.Start(t).URL(), time.Second))(t)
+	defer rdb.Close()
+	limiters := map[string]*ratelimit.Limiter{}
+	for _, name := range []string{"eu-1", "eu-2"} {
+		l := must.Get(ratelimit.New(ratelimit.Config{Egress: name, Horizon: time.Second}, rdb))(t)
+		defer l.Close()
+		must.Get(l.Permit(ctx))(t)
+		limiters[name] = l
+	}
+	v4, v6 := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	must.Do(t, rdb.HSet(ctx, "limit:{eu-1}:addresses", "processes", `{"old":{"at":1,"from":"192.0.2.9"},"odd":7}`).Err())
+	must.Do(t, limiters["eu-1"].Tell(ctx, "worker b", []netip.Addr{v4, v6}))
+	must.Do(t, limiters["eu-1"].Tell(ctx, "worker a\x1b[2J", []netip.Addr{v4}))
+	must.Do(t, limiters["eu-2"].Tell(ctx, "gateway", []netip.Addr{v4}))
+	read := func() map[string][]whoami.Process {
+		found := map[string][]whoami.Process{}
+		for _, b := range must.Get(ratelimit.Buckets(ctx, rdb, time.Second))(t) {
+			found[b.Egress] = b.Processes
+		}
+		return found
+	}
+	want := map[string][]whoami.Process{
+		"eu-1": {
+			{Egress: "eu-1", Name: "worker a [2J", Addresses: []netip.Addr{v4}},
+			{Egress: "eu-1", Name: "worker b", Addresses: []netip.Addr{v4, v6}},
+		},
+		"eu-2": {{Egress: "eu-2", Name: "gateway", Addresses: []netip.Addr{v4}}},
+	}
+	found := read()
+	if diff := cmp.Diff(want, found, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	if odd := ratelimit.Compare(must.Get(ratelimit.Buckets(ctx, rdb, time.Second))(t)); len(odd.Shared) != 1 || odd.Shared[0].String() != "192.0.2.1 (eu-1, eu-2)" {
+		t.Errorf("shared %v, want 192.0.2.1 of both", odd.Shared)
+	}
+	must.Do(t, limiters["eu-2"].Tell(ctx, "gateway", nil))
+	if left := read()["eu-2"]; len(left) != 0 {
+		t.Errorf("%v is left, want nobody", left)
+	}
+	for name, text := range map[string]string{
+		"no JSON": "{", "an array": "[1]", "a bad address": `{"x":{"at":9e9,"from":"\u001b[2J"}}`, "much": strings.Repeat("x", 1<<20),
+	} {
+		must.Do(t, rdb.HSet(ctx, "limit:{eu-2}:addresses", "processes", text).Err())
+		if left := read()["eu-2"]; len(left) != 0 {
+			t.Errorf("%s: read as %v, want nobody", name, left)
+		}
+		must.Do(t, limiters["eu-2"].Tell(ctx, "gateway", []netip.Addr{v6}))
+		if told := read()["eu-2"]; len(told) != 1 {
+			t.Errorf("%s: then read as %v, want the gateway alone", name, told)
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package whoami
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"mirrorfleet/shared/bounded"
+)
+
+const (
+	// timeout bounds one question, from the look-up of the name to the last byte.
+	timeout = 10 * time.Second
+	// maxAnswer is far above the longest address in text (45 bytes) with its line's end.
+	maxAnswer = 128
+	// maxQuoted is how many characters an error quotes of an answer.
+	maxQuoted = 60
+	// maxError is how many characters are left of a transport's error.
+	maxError = 240
+)
+
+// Asker asks one service. It is safe for concurrent use.
+type Asker struct {
+	url    string
+	source netip.Addr
+}
+
+// New checks the URL of a service, which is asked from this machine's address source, as the
+// mirror is; the zero address leaves the choice to the system. A URL with credentials is refused, because errors and logs
+// name it.
+func New(address string, source netip.Addr) (*Asker, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, fmt.Errorf("%q: want a URL that begins with https:// or http://, such as https://api64.ipify.org", bounded.Line(address, maxQuoted))
+	}
+	if u.User != nil {
+		return nil, fmt.Errorf("the URL of %s has a user or a password: want one that anybody may ask", u.Host)
+	}
+	return &Asker{address, source}, nil
+}
+
+// Ask returns the addresses that the service saw: one for each family over which it answers,
+// in order and without repetition. It fails if neither family gives an address.
+func (a *Asker) Ask(ctx context.Context) ([]netip.Addr, error) {
+	var seen []netip.Addr
+	var errs []error
+	for _, network := range []string{"tcp4", "tcp6"} {
+		addr, err := a.ask(ctx, network)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		seen = append(seen, addr)
+	}
+	if len(seen) == 0 {
+		return nil, errors.Join(errs...)
+	}
+	slices.SortFunc(seen, netip.Addr.Compare)
+	return slices.Compact(seen), nil
+}
+
+// ask asks over one family. The connection is closed afterwards: the next question comes
+// minutes later, and the way out may be another one by then.
+func (a *Asker) ask(ctx context.Context, network string) (netip.Addr, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
+	defer cancel()
+	dialer := &net.Dialer{}
+	if a.source.IsValid() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.source, 0))
+	}
+	// No proxy: requests to the mirror use none either (package mirror).
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, address)
+		},
+		DisableKeepAlives:      true,
+		MaxResponseHeaderBytes: 16 << 10,
+	}
+	client := &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url, http.NoBody)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("asking %s: %w", a.url, err)
+	}
+	request.Header.Set("Accept", "text/plain")
+	answer, err := client.Do(request)
+	if err != nil {
+		// The text of the transport may quote headers of the answer.
+		return netip.Addr{}, fmt.Errorf("over %s: %s", network, bounded.Line(err.Error(), maxError))
+	}
+	defer answer.Body.Close()
+	addr, err := read(answer)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("over %s: %s %w", network, a.url, err)
+	}
+	return addr, nil
+}
+
+// read takes the address from an answer.
+func read(answer *http.Response) (netip.Addr, error) {
+	if to := answer.Header.Get("Location"); to != "" {
+		return netip.Addr{}, fmt.Errorf("answers %d and names another URL, %q: give that one, if it is right",
+			answer.StatusCode, bounded.Line(to, maxQuoted))
+	}
+	if answer.StatusCode != http.StatusOK {
+		return netip.Addr{}, fmt.Errorf("answers with status %d", answer.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("breaks off: %w", err)
+	}
+	if len(body) > maxAnswer {
+		return netip.Addr{}, fmt.Errorf("answers more than %d bytes: want an address as plain text, and nothing else", maxAnswer)
+	}
+	return Parse(strings.TrimSpace(string(body)))
+}
+
+// errNone is an address that no other machine on the internet could see.
+var errNone = errors.New("is no public address: name a service outside of your own network")
+
+// Parse reads a public address. One of IPv4 in the form of IPv6 is the one of IPv4.
+func Parse(text string) (netip.Addr, error) {
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("answers %q, which is no IP address", bounded.Line(text, maxQuoted))
+	}
+	addr = addr.Unmap()
+	if addr.Zone() != "" || !addr.IsGlobalUnicast() || addr.IsPrivate() {
+		return netip.Addr{}, fmt.Errorf("answers %q, which %w", bounded.Line(text, maxQuoted), errNone)
+	}
+	return addr, nil
+}
