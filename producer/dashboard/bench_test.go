@@ -22,7 +22,7 @@ func BenchmarkPages(bench *testing.B) {
 	ended.Work(bench)
 	round := "/rounds/" + miners256(bench, ended).Round
 	runs := running(bench, 256)
-	runs.worksAt(1, 40)
+	runs.WorksAt(1, 40)
 	for _, p := range []struct{ name, address string }{
 		{"concluded", ended.url + round},
 		{"running", runs.url + "/rounds/" + liveRound},
@@ -54,7 +54,7 @@ func BenchmarkViewers(bench *testing.B) {
 	for _, viewers := range []int{0, 1, 20} {
 		bench.Run(strconv.Itoa(viewers), func(bench *testing.B) {
 			l := running(bench, 256)
-			l.worksAt(1, 8)
+			l.WorksAt(1, 8)
 			for range viewers {
 				s := l.stream("")
 				over := make(chan struct{})
@@ -69,8 +69,8 @@ func BenchmarkViewers(bench *testing.B) {
 			for bench.Loop() {
 				for range 10 {
 					<-tick.C
-					l.step(uid)
-					l.step(uid + 8)
+					l.Step(uid)
+					l.Step(uid + 8)
 					uid++
 				}
 			}

@@ -23,17 +23,16 @@ import (
 	"mirrorfleet/producer/dashboard"
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/doing"
-	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
-	"mirrorfleet/shared/scoring/input"
 )
 
 // live is a round that a producer runs, of which a test changes the records, and a dashboard
 // that shows it.
 type live struct {
 	*bundle
+	*roundtest.Live
 
 	t testing.TB
 	d *dashboard.Dashboard
@@ -41,21 +40,10 @@ type live struct {
 
 const liveRound = "20260601t000000z-0a0b0c"
 
-// hostileWorker is the name of the worker that has all jobs.
-const hostileWorker = "w1<script>alert(1)</script>"
-
 func running(tb testing.TB, miners int, changes ...func(*dashboard.Config)) *live {
 	tb.Helper()
 	b := servers(tb)
-	l := &live{bundle: b, t: tb}
-	raw := json.RawMessage(`{}`)
-	m := job.Manifest{Round: liveRound, Registry: raw, Languages: raw, Tokens: raw, PlannedAt: time.Now(), Mirror: "http://" + hostile}
-	for uid := 1; uid <= miners; uid++ {
-		m.Miners = append(m.Miners, input.Miner{UID: uid, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(100 + uid)})
-		must.Get(l.Bus.Records.Plan(tb.Context(), job.Plan(liveRound, uid, "")))(tb)
-	}
-	must.Do(tb, l.Bus.Rounds.CreateManifest(tb.Context(), m))
-	must.Get(l.Bus.Holders.Set(tb.Context(), liveRound, job.Holder{Name: "p1", For: time.Hour}, 0))(tb)
+	l := &live{bundle: b, Live: b.Begin(tb, liveRound, miners), t: tb}
 	cfg := dashboard.Config{
 		Bus:   l.Bus,
 		Guard: roundtest.Guard(tb, ""),
@@ -75,56 +63,6 @@ func running(tb testing.TB, miners int, changes ...func(*dashboard.Config)) *liv
 	l.url = server.URL
 	tb.Cleanup(func() { l.d.Close(); server.Close() })
 	return l
-}
-
-// step takes a miner's job one step further, as a worker would. Every third miner fails.
-func (l *live) step(uid int) {
-	l.t.Helper()
-	ctx := context.WithoutCancel(l.t.Context())
-	record, revision, err := l.Bus.Records.Load(ctx, liveRound, uid)
-	must.Do(l.t, err)
-	switch claim := fmt.Sprint("c", record.Deliveries); {
-	case record.Phase == job.Planned:
-		claim = fmt.Sprint("c", record.Deliveries+1)
-		record = must.Get(record.Claimed(job.Claim{ID: claim, Worker: hostileWorker, Sequence: 1, Delivery: 1, Since: time.Now()}))(l.t)
-	case record.Phase == job.Running && uid%3 == 0:
-		failure := job.Failure{Class: job.Permanent, Error: "status 404 " + hostile, At: time.Now()}
-		record = must.Get(record.Buried(claim, 1, "", failure))(l.t)
-	case record.Phase == job.Running:
-		record = must.Get(record.Committed(claim, 1, job.EvaluationKey(liveRound, uid, claim), false, time.Now()))(l.t)
-	default:
-		return
-	}
-	must.Get(l.Bus.Records.Update(ctx, record, revision))(l.t)
-}
-
-// worksAt lets a worker take the jobs of miners, and end all but the last eight of them.
-func (l *live) worksAt(first, last int) {
-	l.t.Helper()
-	for uid := first; uid <= last; uid++ {
-		l.step(uid)
-		if uid <= last-8 {
-			l.step(uid)
-		}
-	}
-}
-
-// shows lets a worker process say what it does.
-func (l *live) shows(what doing.State, uids ...int) {
-	l.t.Helper()
-	w := job.Worker{Version: job.Version, Name: hostileWorker, Build: "v1", Host: "h", Egress: "e", Slots: 4, Started: time.Now(), At: time.Now()}
-	for _, uid := range uids {
-		w.Jobs = append(w.Jobs, job.WorkerJob{Round: liveRound, UID: uid, Since: time.Now(), Doing: what})
-	}
-	must.Do(l.t, l.Bus.Presence.Show(l.t.Context(), "p-1", w))
-}
-
-// ends lets the producer leave the round, which ends it for whoever follows it.
-func (l *live) ends() {
-	l.t.Helper()
-	_, revision, err := l.Bus.Holders.Load(l.t.Context(), liveRound)
-	must.Do(l.t, err)
-	must.Get(l.Bus.Holders.Set(l.t.Context(), liveRound, job.Holder{Name: "p1", For: time.Hour, Released: true}, revision))(l.t)
 }
 
 // page is the round's page, and the version that it shows.
@@ -212,11 +150,11 @@ func (s *stream) until(region, text string) (last event) {
 func TestARoundIsShownWhileItRuns(t *testing.T) {
 	t.Parallel()
 	l := running(t, 6)
-	l.step(1)
-	l.step(2)
-	l.step(3)
-	l.step(3) // it fails
-	l.shows(doing.State{What: "files of a/b#7", Waits: doing.Permit, Place: 2}, 1)
+	l.Step(1)
+	l.Step(2)
+	l.Step(3)
+	l.Step(3) // it fails
+	l.Shows(doing.State{What: "files of a/b#7", Waits: doing.Permit, Place: 2}, 1)
 	body, version := l.page()
 	for _, text := range []string{
 		"<title>1/6 · Round " + liveRound, `href="/limit"`, "permit, 2nd in line", "3 jobs in the queue", "status 404", "0 done, 1 failed of 6",
@@ -230,7 +168,7 @@ func TestARoundIsShownWhileItRuns(t *testing.T) {
 		t.Error("the page shows what Redis' error says")
 	}
 	s := l.stream(version)
-	l.step(1)
+	l.Step(1)
 	e := s.until("region-progress", "1 done, 1 failed of 6")
 	if !strings.Contains(e.regions["region-head"], `data-title="2/6 · Round`) {
 		t.Errorf("the tab's title does not move on: %s", e.regions["region-head"])
@@ -244,7 +182,7 @@ func TestARoundIsShownWhileItRuns(t *testing.T) {
 			t.Errorf("region %s is %.40s", id, html)
 		}
 	}
-	l.shows(doing.State{What: "files of a/b#7"}, 2)
+	l.Shows(doing.State{What: "files of a/b#7"}, 2)
 	s.until("region-jobs", `href="https://github.com/a/b/pull/7"`)
 }
 
@@ -256,7 +194,7 @@ func TestUpdatesAreResumed(t *testing.T) {
 	_, version := l.page()
 	s := l.stream(version)
 	for uid := 1; uid <= 4; uid++ {
-		l.step(uid)
+		l.Step(uid)
 		s.until("region-jobs", fmt.Sprintf(`id="job-%d"`, uid))
 	}
 	again, err := l.stream(version).next()
@@ -282,7 +220,7 @@ func TestStreamsEnd(t *testing.T) {
 	l := running(t, 2)
 	_, version := l.page()
 	s := l.stream(version)
-	l.ends()
+	l.Ends()
 	for {
 		e, err := s.next()
 		if err != nil {
@@ -325,7 +263,7 @@ func TestViewersShareOneShow(t *testing.T) {
 	if a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
 		t.Errorf("one browser more: %d, want 503 and when to try again", a.Status)
 	}
-	l.step(1)
+	l.Step(1)
 	for _, s := range all {
 		s.until("region-jobs", `id="job-1"`)
 		s.closes()
@@ -348,7 +286,7 @@ func TestViewersLeaveNothing(t *testing.T) {
 	for i := range all {
 		all[i] = l.stream("")
 	}
-	l.step(1)
+	l.Step(1)
 	for _, s := range all {
 		s.until("region-jobs", `id="job-1"`)
 		s.closes()

@@ -61,13 +61,13 @@ func TestProducers(t *testing.T) {
 	at := time.Now()
 	show := func(p job.Producer) {
 		p.At, p.Started = at, at.Add(-90*time.Second)
-		must.Do(t, b.bus.Presence.ShowProducer(t.Context(), p.Name, p))
+		must.Do(t, b.Bus.Presence.ShowProducer(t.Context(), p.Name, p))
 	}
 	show(job.Producer{Name: "serve-1", Build: "v2", Host: hostile, PutOff: &job.PutOff{Input: "tokens", Since: at.Add(-time.Minute), Why: "they break off " + hostile}})
 	show(job.Producer{Name: "serve-2", Build: "v1 " + hostile})
 	show(job.Producer{Name: "run-3", Build: "v2", Round: "20260601t000000z-010203"})
 	show(job.Producer{Name: "serve-4", Build: "v0", Left: "stopped"})
-	must.Get(b.bus.Holders.Set(t.Context(), job.Schedule, job.Holder{Name: "serve-1/x", For: time.Minute}, 0))(t)
+	must.Get(b.Bus.Holders.Set(t.Context(), job.Schedule, job.Holder{Name: "serve-1/x", For: time.Minute}, 0))(t)
 	page := b.get(t, "/")
 	has(t, page, http.StatusOK, "Producer <bdi>serve-1</bdi> leads the schedule, and <a href=\"#producers\">2 others stand by</a>.",
 		"<b>The turn is put off</b> for ", ": <bdi>they break off =cmd&lt;script", `<span class="badge good">leading</span>`,

@@ -50,12 +50,12 @@ func TestProducersAreListed(t *testing.T) {
 		if p.PutOff != nil {
 			p.PutOff.Since = at.Add(-time.Minute)
 		}
-		must.Do(t, b.bus.Presence.ShowProducer(t.Context(), p.Name, p))
+		must.Do(t, b.Bus.Presence.ShowProducer(t.Context(), p.Name, p))
 	}
 	hold := func(of, name string) {
-		_, revision, err := b.bus.Holders.Load(t.Context(), of)
+		_, revision, err := b.Bus.Holders.Load(t.Context(), of)
 		must.Do(t, err)
-		must.Get(b.bus.Holders.Set(t.Context(), of, job.Holder{Name: name + "/x", For: time.Minute}, revision))(t)
+		must.Get(b.Bus.Holders.Set(t.Context(), of, job.Holder{Name: name + "/x", For: time.Minute}, revision))(t)
 	}
 	show(job.Producer{Name: "a", PutOff: &job.PutOff{Input: "metagraph", Why: "it is not the leader's"}})
 	show(job.Producer{Name: "b", PutOff: &job.PutOff{Input: "tokens", Why: "they break off"}})

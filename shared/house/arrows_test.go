@@ -163,7 +163,7 @@ var arrows = []arrow{
 	{
 		"producer/roundtest", "a round in a test takes what it takes in the product, with a worker, and is shown and steered",
 		[]string{
-			"producer/access", "producer/outcome", "producer/round", "producer/steering", "producer/view", "shared/job", "shared/jobstream", "shared/mirror", "shared/must",
+			"producer/access", "producer/outcome", "producer/round", "producer/steering", "producer/view", "shared/doing", "shared/job", "shared/jobstream", "shared/mirror", "shared/must",
 			"shared/ratelimit", "shared/scoring", "shared/telemetry", "worker/lease",
 		},
 	},
