@@ -217,18 +217,19 @@ func (q question) tries(ctx context.Context, c *cli.Command, bus *jobstream.Bus)
 // comparison compares a revision with the one before it, for one miner if a uid is
 // given.
 func (q question) comparison(ctx context.Context, bus *jobstream.Bus, result outcome.Result) (c outcome.Comparison, err error) {
-	if result.Revision < 2 {
-		return c, command.Usage("revision %d of round %s is the first, so there is nothing to compare it with; producer replay makes another",
-			result.Revision, result.Round)
-	}
-	former, err := view.Read(ctx, bus, view.OutcomeRef{Round: result.Round, Revision: result.Revision - 1})
+	two, err := view.ToCompare(ctx, bus, result.Round, 0, result.Revision)
 	if err != nil {
 		return c, err
 	}
 	// Compared as a whole and filtered afterwards: a miner's reward changes with others' scores.
-	c = outcome.Compare(former, result)
+	c, err = two.Compare(func(at view.OutcomeRef) (outcome.Result, error) {
+		if at == two.To {
+			return result, nil
+		}
+		return view.Read(ctx, bus, at)
+	})
 	if q.uid != nil {
 		c.Changes = slices.DeleteFunc(c.Changes, func(change outcome.Change) bool { return change.UID != *q.uid })
 	}
-	return c, nil
+	return c, err
 }

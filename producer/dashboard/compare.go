@@ -3,13 +3,11 @@ package dashboard
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
-	"mirrorfleet/producer/web"
 )
 
 // compareBody is the page of what a revision changed.
@@ -33,60 +31,41 @@ func (d *Dashboard) compare(r *http.Request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	last, err := view.Locate(r.Context(), d.cfg.Bus, name, 0)
+	from, err := revisionIn(r.URL.Query(), "from")
 	if err != nil {
 		return page{}, err
 	}
-	revisions, err := d.cfg.Bus.Outcomes.Revisions(r.Context(), name)
-	if err != nil {
-		return page{}, fmt.Errorf("listing the outcomes of round %s: %w", name, err)
-	}
-	if len(revisions) < 2 {
-		return page{}, &web.ProblemError{
-			Status: http.StatusNotFound,
-			Title:  "There is nothing to compare",
-			Detail: fmt.Sprintf("Round %s has one revision of its outcome.", name),
-			Todo:   "A replay makes another one.",
-		}
-	}
-	to, err := revisionIn(r.URL.Query(), "to", last.Revision)
+	to, err := revisionIn(r.URL.Query(), "to")
 	if err != nil {
 		return page{}, err
 	}
-	former := revisions[max(0, slices.Index(revisions, to)-1)]
-	from, err := revisionIn(r.URL.Query(), "from", former)
+	two, err := view.ToCompare(r.Context(), d.cfg.Bus, name, from, to)
+	if err != nil {
+		return page{}, notFound(err)
+	}
+	c, err := two.Compare(func(at view.OutcomeRef) (outcome.Result, error) { return d.outcomes.read(r.Context(), d.cfg.Bus, at) })
 	if err != nil {
 		return page{}, err
 	}
 	body := compareBody{
 		Round:     name,
-		From:      from,
-		To:        to,
-		Revisions: revisions,
-	}
-	var read [2]outcome.Result
-	for i, revision := range []int{from, to} {
-		at, err := view.Locate(r.Context(), d.cfg.Bus, name, revision)
-		if err == nil {
-			read[i], err = d.outcomes.read(r.Context(), d.cfg.Bus, at)
-		}
-		if err != nil {
-			return page{}, err
-		}
+		From:      c.From,
+		To:        c.To,
+		Revisions: two.Revisions,
+		Changed:   len(c.Changes),
 	}
 	var changes []change
-	for _, c := range outcome.Compare(read[0], read[1]).Changes {
-		changes = append(changes, change{c})
+	for _, one := range c.Changes {
+		changes = append(changes, change{one})
 	}
-	body.Changed = len(changes)
 	body.Table, err = readTable(r, "miners that changed", changeColumns(), changes, "uid", func(c *change, text string) bool {
 		return strings.Contains(strconv.Itoa(c.UID), text) || strings.Contains(c.Reason, text)
 	})
 	return page{
 		Template: "compare",
-		Title:    fmt.Sprintf("Revisions %d and %d · Round %s", from, to, name),
+		Title:    fmt.Sprintf("Revisions %d and %d · Round %s", c.From, c.To, name),
 		Nav:      "Rounds",
-		JSON:     fmt.Sprintf("/api/v1/rounds/%s/outcome?revision=%d", name, to),
+		JSON:     fmt.Sprintf("/api/v1/rounds/%s/compare?from=%d&to=%d", name, c.From, c.To),
 		Body:     body,
 	}, err
 }

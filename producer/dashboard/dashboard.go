@@ -71,7 +71,7 @@ type Dashboard struct {
 	// concluding is the slot of the pages that conclude a round again, from all of its
 	// evaluations: one at a time, and none of the others waits for them.
 	concluding chan struct{}
-	pasts      *pasts
+	pasts      *view.Pasts
 }
 
 // atWork is how many pages are made at the same time; others wait. The outcome of a large
@@ -89,7 +89,7 @@ func New(cfg Config) (*Dashboard, error) {
 		outcomes:   newOutcomes(),
 		slots:      make(chan struct{}, atWork),
 		concluding: make(chan struct{}, 1),
-		pasts:      newPasts(),
+		pasts:      view.NewPasts(),
 		health:     health{making: make(chan struct{}, 1)},
 	}
 	d.shows = newShows(d)

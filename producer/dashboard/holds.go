@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -93,7 +94,10 @@ func (d *Dashboard) showRelease(r *http.Request) (orderBody, error) {
 
 func (d *Dashboard) giveRelease(r *http.Request, g steering.Giver) (string, error) {
 	b, err := d.cfg.Operator.Release(r.Context(), g, r.PathValue("egress"))
-	if b.CoolDown > 0 {
+	switch {
+	case errors.Is(err, steering.ErrAlready): // whoever released it twice has what they want
+		return "released-already", nil
+	case b.CoolDown > 0:
 		return "released-still", err
 	}
 	return "released", err
@@ -116,5 +120,8 @@ func (d *Dashboard) showEndCoolDown(r *http.Request) (orderBody, error) {
 
 func (d *Dashboard) giveEndCoolDown(r *http.Request, g steering.Giver) (string, error) {
 	_, err := d.cfg.Operator.EndCoolDown(r.Context(), g, r.PathValue("egress"))
+	if errors.Is(err, steering.ErrAlready) {
+		return "cool-down-ended-already", nil
+	}
 	return "cool-down-ended", err
 }

@@ -266,6 +266,7 @@ func TestHistory(t *testing.T) {
 	defer cancel()
 	later := must.Get(b.Runner(t).Start(ctx, second))(t)
 
+	has(t, b.get(t, "/rounds/"+later.Round+"/miners/1"), http.StatusOK, `href="/api/v1/rounds/`+later.Round+`/miners/1/history"`)
 	rows := parsed(t, b.get(t, "/rounds/"+later.Round+"/miners/1")).rows(t, "History")
 	if len(rows) != 3 || rows[2][1] != "2" || !near(figure(t, rows[2][2]), rewardOf(first.Outcome.Rewards, 2), 9) ||
 		!near(figure(t, rows[1][2]), rewardOf(later.Outcome.Rewards, 1), 9) {

@@ -143,6 +143,7 @@ func notFound(err error) error {
 		is          error
 		title, todo string
 	}{
+		{view.ErrFirst, "There is nothing to compare", "A replay makes another revision of the outcome."},
 		{view.ErrNoMiner, "There is no such miner in the round", "Choose one of these."},
 		{view.ErrNoPull, "There is no such pull request in the round", "Look for it in another round, or begin with its author."},
 		{view.ErrNoRepository, "There is no such repository in the round", "Choose one of these."},

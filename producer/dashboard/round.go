@@ -58,7 +58,7 @@ func (d *Dashboard) round(r *http.Request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	wanted, err := revisionIn(r.URL.Query(), "revision", 0)
+	wanted, err := revisionIn(r.URL.Query(), "revision")
 	if err != nil {
 		return page{}, err
 	}
@@ -94,10 +94,10 @@ func damaged(err error) error {
 }
 
 // revisionIn reads the number of a revision out of an address.
-func revisionIn(query url.Values, name string, usual int) (int, error) {
+func revisionIn(query url.Values, name string) (int, error) {
 	text := query.Get(name)
 	if text == "" {
-		return usual, nil
+		return 0, nil
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {

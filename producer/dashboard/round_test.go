@@ -48,7 +48,8 @@ func TestARoundIsShownAfterwards(t *testing.T) {
 		t.Error("a former revision offers a replay of what has failed since")
 	}
 	for _, query := range []string{"", "?from=1&to=2"} {
-		has(t, b.get(t, path+"/compare"+query), http.StatusOK, "Revision 2 against revision 1", "healed", `/miners/2?revision=2"`)
+		has(t, b.get(t, path+"/compare"+query), http.StatusOK, "Revision 2 against revision 1", "healed", `/miners/2?revision=2"`,
+			`href="/api/v1`+path+`/compare?from=1&amp;to=2"`)
 	}
 	has(t, b.get(t, path+"/compare?from=2&to=2"), http.StatusOK, "No miner changed")
 	has(t, b.get(t, "/rounds/latest"), http.StatusOK, "Round "+r.Round)
@@ -76,7 +77,7 @@ func TestARoundsAddress(t *testing.T) {
 		path + "?sort=nothing":                         http.StatusBadRequest,
 		path + "?page=9":                               http.StatusBadRequest,
 		path + "/compare":                              http.StatusNotFound, // there is one revision
-		path + "/compare?from=x":                       http.StatusNotFound,
+		path + "/compare?from=x":                       http.StatusBadRequest,
 		"/rounds/20260101t000000z-abcdef":              http.StatusNotFound,
 		"/rounds/20260101t000000z-abcdef/compare":      http.StatusNotFound,
 		"/rounds/" + url.PathEscape(hostile):           http.StatusNotFound,

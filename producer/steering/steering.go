@@ -2,6 +2,7 @@ package steering
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,11 +15,23 @@ import (
 )
 
 // RefusedError says why an order cannot be followed as things stand, and what to do.
-type RefusedError struct{ Why string }
+type RefusedError struct {
+	Why string
+	// is is what the order was refused for, if callers must tell it from others; may be nil.
+	is error
+}
 
 func (e *RefusedError) Error() string { return e.Why }
 
-func refused(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
+func (e *RefusedError) Unwrap() error { return e.is }
+
+func refused(format string, args ...any) error {
+	return &RefusedError{Why: fmt.Sprintf(format, args...)}
+}
+
+// ErrAlready says that an order asks for what is so already: it was given twice, or there was
+// nothing to end.
+var ErrAlready = errors.New("it is so already")
 
 // Pause pauses the schedule. A running round continues.
 func Pause(ctx context.Context, bus *jobstream.Bus, stop job.Stop) (view.Steered, error) {

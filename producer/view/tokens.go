@@ -94,8 +94,9 @@ func (s TokenState) Remedy() string {
 	}[s]
 }
 
-// historyRounds is how many rounds Tokens.History has: two days of a round every two hours.
-const historyRounds = 24
+// HistoryRounds is how many rounds a history has, that of the tokens and that of a miner: two
+// days of a round every two hours.
+const HistoryRounds = 24
 
 // maxLooked bounds how many manifests are read: at a round every two hours they are eight
 // days. Most often no more are read than the history has, because every miner's last usable
@@ -114,7 +115,7 @@ func TokensOf(ctx context.Context, bus *jobstream.Bus) (Tokens, error) {
 			looked = append(looked, m)
 		}
 		known = known || len(looked) > 0 && settled(looked)
-		return known && len(looked) >= historyRounds
+		return known && len(looked) >= HistoryRounds
 	})
 	if err != nil {
 		return Tokens{}, err
@@ -192,7 +193,7 @@ func coverage(rounds []job.Manifest) Tokens {
 		Lacking:   []Lacking{},
 		History:   []Covered{},
 	}
-	for i := range rounds[:min(len(rounds), historyRounds)] {
+	for i := range rounds[:min(len(rounds), HistoryRounds)] {
 		t.History = append(t.History, covered(&rounds[i]))
 	}
 	for _, miner := range last.Miners {

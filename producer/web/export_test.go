@@ -16,6 +16,7 @@ import (
 var Bodies = map[string]reflect.Type{
 	"RoundList":    reflect.TypeFor[view.List](),
 	"Round":        reflect.TypeFor[standing](),
+	"History":      reflect.TypeFor[view.History](),
 	"Rewards":      reflect.TypeFor[view.Rewards](),
 	"Evaluations":  reflect.TypeFor[view.Evaluations](),
 	"Miner":        reflect.TypeFor[view.Miner](),

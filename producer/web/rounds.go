@@ -260,7 +260,7 @@ func (a *API) outcomeRef(r *http.Request) (view.OutcomeRef, error) {
 	if err != nil {
 		return view.OutcomeRef{}, err
 	}
-	revision, err := whole(query, "revision", 0, 1, 1_000_000)
+	revision, err := whole(query, "revision", 0, 1, maxRevision)
 	if err != nil {
 		return view.OutcomeRef{}, err
 	}

@@ -19,6 +19,9 @@ const base = "/api/v1"
 // longer timeout.
 const evaluationsPath, outcomePath = "/rounds/{id}/evaluations", "/rounds/{id}/outcome"
 
+// The path that compares two of them.
+const comparePath = "/rounds/{id}/compare"
+
 // The paths that conclude a round again, from all of its evaluations: likewise.
 const leversPath, whatIfPath = "/rounds/{id}/miners/{uid}/levers", "/rounds/{id}/miners/{uid}/what-if"
 
@@ -36,11 +39,13 @@ func (a *API) routes() map[string]map[string]handler {
 		base + "/rounds/{id}/rewards":               get(a.rewards),
 		base + evaluationsPath:                      get(a.evaluations),
 		base + outcomePath:                          get(a.outcome),
+		base + comparePath:                          get(a.compare),
 		base + "/rounds/{id}/events":                get(a.events),
 		base + "/rounds/{id}/jobs":                  get(a.jobs),
 		base + "/rounds/{id}/miners/{uid}":          get(a.miner),
 		base + "/rounds/{id}/miners/{uid}/job":      get(a.job),
 		base + "/rounds/{id}/miners/{uid}/attempts": get(a.attempts),
+		base + "/rounds/{id}/miners/{uid}/history":  get(a.history),
 		base + leversPath:                           get(a.levers),
 		base + whatIfPath:                           {http.MethodPost: a.whatIf},
 		base + "/tokens":                            get(a.tokens),
@@ -83,7 +88,7 @@ var errSlow = errors.New("the request took too long")
 // serve answers one request, within its time and whatever happens.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]handler) {
 	slots, timeout := a.slots, a.cfg.Timeout
-	whole := []string{evaluationsPath, outcomePath, leversPath, whatIfPath}
+	whole := []string{evaluationsPath, outcomePath, comparePath, leversPath, whatIfPath}
 	if slices.ContainsFunc(whole, func(path string) bool { return strings.HasSuffix(r.Pattern, path) }) {
 		slots, timeout = a.whole, a.cfg.WholeTimeout
 	}

@@ -51,6 +51,7 @@ type API struct {
 	slots   chan struct{} // each request in work fills one
 	whole   chan struct{} // the single slot of requests for a whole round
 	damaged sync.Map      // rounds whose unreadable outcome is logged already
+	pasts   *view.Pasts
 }
 
 // atWork is how many requests are in work at the same time; others wait. The outcome of a
@@ -71,6 +72,7 @@ func New(cfg Config) (*API, error) {
 		cfg:   cfg,
 		slots: make(chan struct{}, atWork),
 		whole: make(chan struct{}, 1),
+		pasts: view.NewPasts(),
 	}
 	mux := http.NewServeMux()
 	for path, methods := range a.routes() {
