@@ -29,8 +29,8 @@ func newCommand() *cli.Command {
 			"  producer run --help                        # a command's flags",
 		Commands: []*cli.Command{
 			runCommand(), serveCommand(), roundsCommand(), showCommand(), rewardsCommand(), failedCommand(), replayCommand(), rescoreCommand(),
-			cancelCommand(), pauseCommand(), resumeCommand(), nowCommand(), exportCommand(), whatIfCommand(), previewCommand(), planCommand(),
-			warmCommand(), watchCommand(), workersCommand(), egressesCommand(), limitCommand(), tokensCommand(), doctorCommand(),
+			cancelCommand(), pauseCommand(), resumeCommand(), nowCommand(), exportCommand(), whatIfCommand(), shadowCommand(), previewCommand(),
+			planCommand(), warmCommand(), watchCommand(), workersCommand(), egressesCommand(), limitCommand(), tokensCommand(), doctorCommand(),
 			backupCommand(), restoreCommand(),
 		},
 	}

@@ -12,9 +12,13 @@ import (
 	"time"
 
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scoring/shadow"
+	"mirrorfleet/shared/terminal"
 )
 
 // evaluated is a fleet that has run a round of the demo world by hand, in which two
@@ -23,6 +27,7 @@ type evaluated struct {
 	world                  *mirrorsim.World
 	mirror, api            string
 	miners, registry, name string
+	nats                   string
 	bus                    *jobstream.Bus
 }
 
@@ -39,7 +44,7 @@ func evaluate(t *testing.T) evaluated {
 	}
 	t.Cleanup(func() { _ = sim.Close() })
 	servers := jobstreamtest.Start(t)
-	e := evaluated{world: world, mirror: sim.URL}
+	e := evaluated{world: world, mirror: sim.URL, nats: servers.NATSURL()}
 	e.bus, _ = jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
 	if e.miners, e.registry, err = world.Write(t.TempDir()); err != nil {
 		t.Fatal(err)
@@ -181,6 +186,60 @@ func filesOf(t *testing.T, bus *jobstream.Bus, r outcome.Result, uid int) (n int
 	return n
 }
 
+// shadow compares our round with the validator's own of the same instant, and with the one
+// that it scored four hours later.
+func (e *evaluated) shadow(t *testing.T, records string) {
+	t.Helper()
+	stdout, stderr, code := inProcess(t, terminal.Style{}, "shadow", e.name, records, "--json", "--nats", e.nats)
+	var answer view.Shadow
+	if err := json.Unmarshal([]byte(stdout), &answer); err != nil || len(answer.Records) != 2 {
+		t.Fatalf("exit %d, %v, want two records\n%s%s", code, err, stdout, stderr)
+	}
+	verdicts := func(r *view.Shadowed) (found []shadow.Verdict) {
+		for _, c := range r.Verdicts {
+			found = append(found, c.Verdict)
+		}
+		return found
+	}
+	same, later := &answer.Records[0], &answer.Records[1]
+	if got := verdicts(same); same.Error != "" || !slices.Equal(got, []shadow.Verdict{shadow.Equal}) || len(same.Miners) != len(e.world.Miners) {
+		t.Errorf("at the same instant: %v, %q, %d miners; want all %d equal", got, same.Error, len(same.Miners), len(e.world.Miners))
+	}
+	e.nothingElseDiffers(t, same.File)
+	timed := 0
+	for i := range later.Miners {
+		if m := &later.Miners[i]; m.Verdict == shadow.Time {
+			timed++
+		} else if m.Verdict != shadow.Equal {
+			t.Errorf("four hours later: %+v, want it equal or of time", m)
+		}
+	}
+	if code != 0 || later.Error != "" || timed < 10 {
+		t.Errorf("four hours later: exit %d, %q, time explains %d miners, want some\n%s", code, later.Error, timed, stderr)
+	}
+}
+
+// nothingElseDiffers gives a record other rewards. Nothing but a rule can explain that: what the
+// validator has read of the mirror's answers is what our workers have, fact by fact.
+func (e *evaluated) nothingElseDiffers(t *testing.T, file string) {
+	t.Helper()
+	record := must.Get(shadow.Decode(must.Get(os.ReadFile(file))(t)))(t)
+	for uid := range record.Rewards {
+		record.Rewards[uid] += 1e-12
+	}
+	stdout, _, code := inProcess(t, terminal.Style{}, "shadow", e.name, writeRecord(t, t.TempDir(), "record.json.gz", &record), "--json", "--nats", e.nats)
+	var answer view.Shadow
+	must.Do(t, json.Unmarshal([]byte(stdout), &answer))
+	if r := &answer.Records[0]; code != 1 || len(r.Miners) == 0 || len(r.Causes) > 0 {
+		t.Errorf("with other rewards: exit %d, %+v; want 1 and nothing of the whole round", code, r)
+	}
+	for _, m := range answer.Records[0].Miners {
+		if m.Rule != "rewards" || len(m.Causes) > 0 || len(m.Unexplained) != 1 {
+			t.Errorf("with another reward: %+v, want that rule and no input", m)
+		}
+	}
+}
+
 // VALIDATOR is a checkout of the validator, and VALIDATOR_PYTHON a Python that has its
 // imports. The validator's own forward pass, with its own classes, does the same with
 // mirrorfleet's round as with its own scoring of the same mirror at the same instant:
@@ -195,13 +254,14 @@ func TestAgainstTheValidator(t *testing.T) {
 	if python == "" {
 		python = "python3"
 	}
-	e := evaluate(t)
+	e, records := evaluate(t), t.TempDir()
 	cmd := exec.CommandContext(t.Context(), python, "-B", "testdata/validator/compare.py", checkout, "../deploy/validator", e.api, e.name, e.mirror,
-		e.miners, e.registry, e.world.AsOf.Format(time.RFC3339Nano))
+		e.miners, e.registry, e.world.AsOf.Format(time.RFC3339Nano), records)
 	cmd.Env = append(os.Environ(), "no_proxy=*")
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
 		t.Errorf("the validator's later steps differ: %v", err)
 	}
+	e.shadow(t, records)
 }

@@ -34,7 +34,9 @@ func storeKept(t *testing.T, bus *jobstream.Bus) {
 	t.Helper()
 	reg := must.Get(input.ParseRegistry([]byte(keptRegistry)))(t)
 	in := scoring.RoundInput{AsOf: shownAsOf, Registry: reg, Evaluations: map[int]scoring.Evaluation{}}
-	r := outcome.Result{Version: job.Version, Round: keptRound, Revision: 1, AsOf: shownAsOf, Planned: 2, Done: 2}
+	r := outcome.Result{
+		Version: job.Version, Round: keptRound, Revision: 1, AsOf: shownAsOf, Planned: 2, Done: 2, Complete: true, Rules: scoring.RulesVersion,
+	}
 	for uid := 5; uid <= 6; uid++ {
 		m := input.Miner{UID: uid, Hotkey: fmt.Sprint("hk", uid), GitHubID: fmt.Sprint(1000 + uid)}
 		in.Miners = append(in.Miners, m)

@@ -2,12 +2,14 @@
 
 Nothing of the validator is changed on disk: four steps of its forward pass are replaced while it runs. Each takes
 mirrorfleet's latest round, or does what it did before when there is none to be trusted. With MIRRORFLEET_SHADOW=1
-the validator scores by itself, and the log tells how far mirrorfleet's rewards are from its own.
+the validator scores by itself, and the log tells how far mirrorfleet's rewards are from its own. With
+MIRRORFLEET_RECORD=DIR each round that it scores by itself is recorded there, for `producer shadow`.
 """
 import asyncio, logging, os, runpy, sys
 
-import mirrorfleet_round
+import mirrorfleet_record, mirrorfleet_round
 
+RECORD = os.environ.get("MIRRORFLEET_RECORD")
 SHADOW = os.environ.get("MIRRORFLEET_SHADOW") == "1"
 INCOMPLETE_TOO = os.environ.get("MIRRORFLEET_INCOMPLETE_TOO") == "1"
 STEPS = ("oss_contributions", "issue_discovery", "build_maintainer_uids_by_repo", "blend_emission_pools")
@@ -18,7 +20,15 @@ class Evaluations(dict):
     """Evaluations that know the round which they are of: what they are is seen by the steps that get them."""
 
 
-def install(forward, shadow=SHADOW, **asking):
+def recorder_of(folder):
+    """Writes records into a folder, or None: a validator that cannot be recorded scores as it did."""
+    try:
+        return mirrorfleet_record.Recorder(folder) if folder else None
+    except Exception:
+        log.exception("the rounds of this validator are not recorded in %s", folder)
+
+
+def install(forward, shadow=SHADOW, recorder=None, **asking):
     """Replaces the steps in the module of the validator's forward pass; asking is handed to latest."""
     own = {step: getattr(forward, step) for step in STEPS}
 
@@ -35,15 +45,24 @@ def install(forward, shadow=SHADOW, **asking):
                 return evaluations, set(), found.penalized
             except Exception:
                 log.exception("round %s does not fit this validator, which scores by itself", found.name)
+        if recorder:
+            recorder.begin()
         scored, cached, penalized = await own["oss_contributions"](validator, miner_uids, *scoring)
+        if recorder:
+            recorder.pulls_scored(validator, cached)
         if found is not None and shadow:
             scored = Evaluations(scored)
             scored.shadow = found
         return scored, cached, penalized
 
     async def issue_discovery(evaluations, *scoring, **more):
-        if not hasattr(evaluations, "round"):
-            await own["issue_discovery"](evaluations, *scoring, **more)
+        if hasattr(evaluations, "round"):
+            return
+        if recorder:
+            recorder.issues_begin()
+        await own["issue_discovery"](evaluations, *scoring, **more)
+        if recorder:
+            recorder.issues_scored()
 
     def build_maintainer_uids_by_repo(evaluations, *of):
         return {} if hasattr(evaluations, "round") else own["build_maintainer_uids_by_repo"](evaluations, *of)
@@ -54,6 +73,8 @@ def install(forward, shadow=SHADOW, **asking):
         if hasattr(evaluations, "round"):
             return numpy.array([evaluations.round.rewards[uid] for uid in sorted(miner_uids)])
         rewards = own["blend_emission_pools"](evaluations, repositories, miner_uids, *maintainers)
+        if recorder:
+            recorder.concluded(evaluations, maintainers[0] if maintainers else {}, dict(zip(sorted(miner_uids), rewards)))
         if hasattr(evaluations, "shadow"):
             compare(dict(zip(sorted(miner_uids), map(float, rewards))), evaluations.shadow.rewards)
         return rewards
@@ -80,7 +101,7 @@ if __name__ == "__main__":
     try:
         from gittensor.validator import forward
 
-        install(forward, incomplete_too=INCOMPLETE_TOO)
+        install(forward, recorder=recorder_of(RECORD), incomplete_too=INCOMPLETE_TOO)
     except Exception:
         log.exception("this validator has not the steps that are known here, and scores by itself")
     runpy.run_path(sys.argv[0], run_name="__main__")

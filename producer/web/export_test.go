@@ -42,6 +42,7 @@ var Bodies = map[string]reflect.Type{
 
 	"Outcome":     reflect.TypeFor[view.Outcome](),
 	"PullRequest": reflect.TypeFor[view.PullRequest](),
+	"Shadow":      reflect.TypeFor[view.Shadow](),
 	"Comparison":  reflect.TypeFor[outcome.Comparison](),
 	"Plan":        reflect.TypeFor[estimate.Estimate](),
 	"Preview":     reflect.TypeFor[preview.Preview](),

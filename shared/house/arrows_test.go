@@ -90,6 +90,7 @@ var arrows = []arrow{
 		"shared/fleet/fleettest", "what a simulated mirror counted is the mirror's own type; all that was built for tests is removed in one place",
 		[]string{"shared/jobstream/cluster", "shared/mirrorsim", "shared/must"},
 	},
+	{"conformance", "the followed state knows nobody", nil},
 	{"shared/house", "it reads the others as text", nil},
 	{"deploy", "it reads what is deployed as text", nil},
 	{"deploy/notices", "what is said of the grammars is said of those that were built", []string{"worker/tokenscore/grammars/manifest"}},
@@ -149,8 +150,9 @@ var arrows = []arrow{
 		[]string{"producer/schedule", "shared/job", "shared/jobstream", "shared/pause", "shared/telemetry"},
 	},
 	{
-		"producer/view", "what is shown of rounds is read from the streams, of the limit from its bucket; what is left of one is estimated. It knows no page",
+		"producer/view", "what is shown of rounds is read from the streams, of the limit from its bucket; what is left of one is estimated; a validator's round names the state that it is of. It knows no page",
 		[]string{
+			"conformance",
 			"producer/audit", "producer/estimate", "producer/outcome", "producer/round", "shared/bounded", "shared/broadcast", "shared/doing", "shared/job", "shared/jobstream", "shared/plural",
 			"shared/ratelimit", "shared/scoring", "shared/whoami",
 		},

@@ -51,6 +51,12 @@ func timeDecay(merged, asOf time.Time, d *input.TimeDecay) (float64, DecayReason
 	return python.Round2(max(sigmoid, d.MinMultiplier)), reason
 }
 
+// Decay is the share of its worth that a merge still has at asOf.
+func Decay(merged, asOf time.Time, d *input.TimeDecay) float64 {
+	share, _ := timeDecay(merged, asOf, d)
+	return share
+}
+
 // reviewQuality is the share of its worth that a merge has left after the changes
 // that maintainers requested. It never falls below 0.
 // See docs/rules/scoring.md#time-decay-and-review-quality.

@@ -108,7 +108,11 @@ func (d *discovery) judge(h *hunt, repo *input.Repository, issue *Issue, score S
 // request.
 func (d *discovery) scoredIssue(repo *input.Repository, issue *Issue, score SolvingScore, out *IssueOutcome) ScoredIssue {
 	solver := issue.Solving
-	decay, decayReason := timeDecay(solver.MergedAt, d.in.AsOf, &repo.Scoring.TimeDecay)
+	asOf, alone := d.in.IssuesAsOf[IssueName{repo.Name, issue.Number}]
+	if !alone {
+		asOf = d.in.AsOf
+	}
+	decay, decayReason := timeDecay(solver.MergedAt, asOf, &repo.Scoring.TimeDecay)
 	review, reviewReason := reviewQuality(solver.MaintainerChangesRequestedCount, repo.Scoring.ReviewPenaltyRate)
 	label := chooseLabel(solver.Labels, repo)
 	out.Labels = label.reasons

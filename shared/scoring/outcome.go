@@ -9,8 +9,11 @@ import (
 // RoundInput is everything that a round is concluded from. The same input gives the
 // same outcome, byte for byte, in whatever order miners and maps were filled.
 type RoundInput struct {
-	AsOf   time.Time
-	Miners []input.Miner
+	AsOf time.Time
+	// IssuesAsOf are the instants by which single issues decay, where that is not AsOf: a
+	// validator scores them one after the other (package shadow). A round has none.
+	IssuesAsOf map[IssueName]time.Time
+	Miners     []input.Miner
 	// Registry is the one that the round was planned with.
 	Registry input.Registry
 	// Evaluations are by uid. One is absent when the job ended as a dead letter
@@ -21,6 +24,12 @@ type RoundInput struct {
 	// Maintainers are by lower-cased repository, for repositories with a maintainer
 	// cut. An absent entry is a look-up that failed: there is no cut then.
 	Maintainers map[string][]Maintainer
+}
+
+// IssueName names an issue, by the lower-cased name of its repository.
+type IssueName struct {
+	Repository string
+	Number     int
 }
 
 // Outcome is the result of a round under the rules.

@@ -1,8 +1,10 @@
-"""Runs the forward pass of a validator's checkout twice, over one mirror and at one instant: as it is, and with
+"""Runs the forward pass of a validator's checkout over one mirror and at one instant: as it is, while it is recorded, and with
 mirrorfleet's round in place of its scoring. What its later steps do must be the same: the rows for its database, the
 bounties that it votes for, the rewards, and the uids whose moving averages are dropped. Prints what differs.
 
-    compare.py CHECKOUT ADAPTER API ROUND MIRROR MINERS REGISTRY AS_OF
+    compare.py CHECKOUT ADAPTER API ROUND MIRROR MINERS REGISTRY AS_OF RECORDS
+
+In RECORDS it leaves two records: of the round at AS_OF, and of one four hours later.
 
 It needs the validator's Python (3.12 or later: earlier ones add floats up otherwise) and packages. Chain, GitHub, clock
 and database are stand-ins; everything else is the validator's own.
@@ -147,18 +149,22 @@ def once(forward, v, votes):
             "cache": cached(v.evaluation_cache), **rows(v.db_storage.db_connection.told)}
 
 
-def main(checkout, adapter, api, name, mirror, miners, registry, as_of):
-    sys.path[:0] = [checkout, adapter]
-    votes, miners = [], json.loads(Path(miners).read_text())
-    forward, storage = prepare(mirror, miners, registry, datetime.datetime.fromisoformat(as_of.replace("Z", "+00:00")), votes)
-    from gittensor import classes
+def recorded(forward, folder, at, scored):
+    """Does what scored does, while the adapter records it: there is no round to be had."""
+    import mirrorfleet_record
+    import mirrorfleet_validator as adapter
 
-    own = once(forward, validator(miners, storage, classes), votes)
-    import mirrorfleet_validator
+    steps = {step: getattr(forward, step) for step in adapter.STEPS}
+    adapter.install(forward, recorder=mirrorfleet_record.Recorder(folder, clock=lambda: at), url="http://127.0.0.1:1", timeout=1)
+    try:
+        return scored()
+    finally:
+        for step, own in steps.items():
+            setattr(forward, step, own)
 
-    mirrorfleet_validator.install(forward, shadow=False, url=api, name=name, max_age=1e9)
-    forward.run_issue_discovery = forward.get_rewards = None  # whoever would still score by itself would fail
-    theirs = once(forward, validator(miners, storage, classes), votes)
+
+def differing(own, theirs):
+    """How many parts of what two passes did differ. Prints them."""
     apart = 0
     for what in sorted(own.keys() | theirs.keys()):
         a, b = own.get(what), theirs.get(what)
@@ -171,7 +177,30 @@ def main(checkout, adapter, api, name, mirror, miners, registry, as_of):
         print(f"  DIFFERS: {len(a)} and {len(b)}")
         for x, y in [(x, y) for x, y in pairs if x != y][:3]:
             print(f"  own         {x}\n  mirrorfleet {y}")
-    sys.exit(1 if apart else 0)
+    return apart
+
+
+def main(checkout, adapter, api, name, mirror, miners, registry, as_of, records):
+    sys.path[:0] = [checkout, adapter]
+    votes, miners = [], json.loads(Path(miners).read_text())
+    at = datetime.datetime.fromisoformat(as_of.replace("Z", "+00:00"))
+    forward, storage = prepare(mirror, miners, registry, at, votes)
+    from gittensor import classes
+
+    scored = lambda: once(forward, validator(miners, storage, classes), votes)
+    own = scored()
+    print("recorded:")
+    apart = differing(own, recorded(forward, records, at, scored))
+    later = at + datetime.timedelta(hours=4, minutes=7)
+    prepare(mirror, miners, registry, later, votes)
+    recorded(forward, records, later, scored)
+    prepare(mirror, miners, registry, at, votes)
+    import mirrorfleet_validator
+
+    mirrorfleet_validator.install(forward, shadow=False, url=api, name=name, max_age=1e9)
+    forward.run_issue_discovery = forward.get_rewards = None  # whoever would still score by itself would fail
+    print("mirrorfleet's:")
+    sys.exit(1 if apart + differing(own, scored()) else 0)
 
 
 if __name__ == "__main__":

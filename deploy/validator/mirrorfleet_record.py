@@ -1,0 +1,248 @@
+"""Records what a validator concludes by itself, for `producer shadow` (docs/validator.md#shadowing).
+
+A Recorder listens: what the mirror answers goes on to the validator unchanged, and so does what its steps return. For each of
+the validator's own rounds it writes a file of what went in and what came out. Nothing that fails here reaches the validator.
+"""
+import datetime, functools, gzip, hashlib, inspect, json, logging, os, pathlib, re
+
+from mirrorfleet_round import COUNTS, DISCOVERY, ISSUE_FIGURES, PULL_FIGURES, SCORES
+
+FORMAT, VERSION = "mirrorfleet-validator-round", 1
+# The newest records that a folder keeps: at a round every two hours, those of about eight days.
+KEPT = 100
+LANGUAGES, TOKENS, REGISTRY = "programming_languages.json", "token_weights.json", "master_repositories.json"
+# The rule behind a failure, by words of the validator's text. The text itself is not recorded.
+FAILURES = {
+    "RECYCLE": "recycle uid", "No hotkey": "no hotkey", "hotkey changed": "hotkey changed", "No stored PAT": "no stored token",
+    "Penalized": "shared account",
+}
+log = logging.getLogger("mirrorfleet")
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def quietly(method):
+    """The validator's round goes on, whatever happens to its record: that round then has none."""
+
+    @functools.wraps(method)
+    def call(self, *given, **named):
+        try:
+            return method(self, *given, **named)
+        except Exception:
+            self.round = None
+            log.exception("this round of the validator's own is not recorded")
+
+    return call
+
+
+class Recorder:
+    """One folder of records. Its methods are called in the order of the validator's steps."""
+
+    def __init__(self, folder, clock=now):
+        self.folder, self.clock, self.round, self.answers, self.lacking = pathlib.Path(folder), clock, None, {}, set()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.listen()
+
+    def listen(self):
+        """Notes the mirror's answers on miners, and which files it did not give. The validator gets each one as before."""
+        from gittensor.utils.mirror.client import MirrorClient
+
+        def answers(own, kinds):
+            signature = inspect.signature(own)
+
+            @functools.wraps(own)
+            def call(*given, **named):
+                answer = own(*given, **named)
+                asked = signature.bind(*given, **named).arguments
+                kind = kinds[asked.get("since_by_repo") is None]
+                if kind:
+                    self.answers[kind, str(asked["github_id"])] = answer
+                return answer
+
+            return call
+
+        def files(own):
+            signature = inspect.signature(own)
+
+            @functools.wraps(own)
+            def call(*given, **named):
+                asked = signature.bind(*given, **named).arguments
+                name = f"{asked['repo_full_name'].lower()}#{asked['pr_number']}"
+                try:
+                    answer = own(*given, **named)
+                except Exception:
+                    self.lacking.add(name)
+                    raise
+                self.lacking.discard(name)
+                return answer
+
+            return call
+
+        # Of two kinds, the first is of a question with windows, and the second of one without.
+        MirrorClient.get_miner_pulls = answers(MirrorClient.get_miner_pulls, ("pulls", None))
+        MirrorClient.get_miner_issues = answers(MirrorClient.get_miner_issues, ("issues", "open issues"))
+        MirrorClient.get_pr_files = files(MirrorClient.get_pr_files)
+
+    @quietly
+    def begin(self):
+        """Before the pull requests: what the round is scored by."""
+        import gittensor
+        from gittensor.utils.mirror import client
+        from gittensor.validator.utils import load_weights
+
+        self.answers.clear()
+        self.lacking.clear()
+        folder = load_weights._get_weights_dir()
+        read = {name: json.loads((folder / name).read_text()) for name in (LANGUAGES, TOKENS, REGISTRY)}
+        home = pathlib.Path(gittensor.__file__).parent
+        self.round = {
+            "format": FORMAT, "version": VERSION, "validator": gittensor.__version__, "mirror": client.GITTENSOR_MIRROR_DEFAULT_URL,
+            "registry": read[REGISTRY], "programming_languages": read[LANGUAGES], "token_weights": read[TOKENS],
+            "rules": {f"gittensor/{file.relative_to(home).as_posix()}": digest(file) for file in sorted(home.rglob("*.py"))},
+            "packages": packages(), "pulls": {"began": self.clock().isoformat()},
+        }
+
+    @quietly
+    def pulls_scored(self, validator, cached):
+        """After the pull requests. cached are the uids whose stored evaluations stand in; the validator empties this set later."""
+        if self.round is not None:
+            self.round["pulls"]["ended"] = self.clock().isoformat()
+            self.hotkeys, self.cached = list(validator.metagraph.hotkeys), set(cached)
+
+    @quietly
+    def issues_begin(self):
+        if self.round is not None:
+            self.round["issues"] = {"began": self.clock().isoformat()}
+
+    @quietly
+    def issues_scored(self):
+        if self.round is not None:
+            self.round["issues"]["ended"] = self.clock().isoformat()
+
+    @quietly
+    def concluded(self, evaluations, maintainers, rewards):
+        """At the end of a round: writes its record. rewards is {uid: reward}."""
+        if self.round is None:
+            return
+        record, self.round = self.round, None
+        record["maintainers"] = {repository: sorted(uids) for repository, uids in maintainers.items()}
+        record["files_lacking"] = sorted(self.lacking)
+        record["miners"] = [self.miner(uid, evaluations[uid]) for uid in sorted(evaluations)]
+        record["rewards"] = {str(uid): float(rewards[uid]) for uid in sorted(rewards)}
+        text = json.dumps(record, allow_nan=False, separators=(",", ":"))
+        at = datetime.datetime.fromisoformat(record["issues"]["ended"])
+        file = self.folder / f"validator-{at:%Y%m%dt%H%M%S%f}z.json.gz"
+        new = file.with_suffix(".new")
+        with gzip.open(new, "wt", encoding="utf-8") as out:
+            out.write(text)
+        os.replace(new, file)  # a reader finds a whole file or none
+        for old in sorted(self.folder.glob("validator-*z.json.gz"))[:-KEPT]:
+            old.unlink()
+        log.info("the validator's own round is recorded in %s", file)
+
+    def miner(self, uid, e):
+        pulls, issues, still = (self.answers.get((kind, str(e.github_id))) for kind in ("pulls", "issues", "open issues"))
+        m = {
+            "uid": uid, "hotkey": self.hotkeys[uid], "github_id": e.github_id, "failed": failure(e.failed_reason),
+            "fetch_failed": bool(e.github_pr_fetch_failed), "from_stored": uid in self.cached,
+            **fields(e, PULL_FIGURES + ISSUE_FIGURES),
+            "repositories": [
+                {"repository_full_name": r.repository_full_name, **fields(r, PULL_FIGURES + COUNTS + ISSUE_FIGURES)}
+                for _, r in sorted(e.repo_evaluations.items())
+            ],
+            "pull_requests": [scored(s) for s in [*e.merged_prs, *e.open_prs, *e.closed_prs]],
+            "scored_issues": [
+                {"repository_full_name": i.repository_full_name, "number": i.number, "pr_number": i.pr_number, **fields(i, DISCOVERY)}
+                for i in e.issue_discovery_issues
+            ],
+        }
+        if pulls is not None:
+            m["received"] = [pull_request(p) for p in pulls.pull_requests]
+        if issues is not None:
+            m["listed"] = [issue(i) for i in issues.issues]
+        if still is not None:
+            m["open"] = {}
+            for i in still.issues:
+                if i.state == "OPEN":
+                    m["open"][i.repo_full_name] = m["open"].get(i.repo_full_name, 0) + 1
+        return m
+
+
+def digest(file):
+    """The digest of a file as it is published: the gateway's address, which docs/validator.md sets, is no rule."""
+    text = re.sub(rb"(?m)^(GITTENSOR_MIRROR_DEFAULT_URL = ).*", rb"\1'https://mirror.gittensor.io'", file.read_bytes())
+    return hashlib.sha256(text).hexdigest()
+
+
+def packages():
+    """The versions of the parser's packages, which decide token scores."""
+    from importlib import metadata
+
+    named = ((d.metadata["Name"] or "", d.version) for d in metadata.distributions())
+    return {name: version for name, version in sorted(named) if name.startswith("tree-sitter")}
+
+
+def failure(reason):
+    if reason is None:
+        return None
+    return next((rule for words, rule in FAILURES.items() if words in reason), "token refused")
+
+
+def fields(of, names):
+    """These fields of an object. Numbers are Python's own, whatever the validator computed with."""
+    plain = (bool, int, str, type(None))
+    return {name: x if isinstance(x, plain) else float(x) for name in names for x in [getattr(of, name)]}
+
+
+def scored(s):
+    files = None if s.files is None else len(s.files)
+    return {"repository": s.pr.repo_full_name, "number": s.pr.pr_number, "state": s.pr.state, "files": files, **fields(s, SCORES)}
+
+
+def bare(values):
+    """What the mirror has said: without what is absent."""
+    said = {name: x for name, x in values.items() if x is not None and x is not False and x != []}
+    return {name: x.isoformat() if hasattr(x, "isoformat") else x for name, x in said.items()}
+
+
+def label(x):
+    return bare({"name": x.name, "actor_id": x.actor_github_id, "actor_association": x.actor_association})
+
+
+def branches(p):
+    """What a pull request and the solver of an issue have in common."""
+    return {
+        "state": p.state, "author_id": p.author_github_id, "merged_at": p.merged_at, "edited_after_merge": p.edited_after_merge,
+        "base_ref": p.base_ref, "head_ref": p.head_ref, "head_repository": p.head_repo_full_name, "default_branch": p.default_branch,
+        "head_sha": p.head_sha, "base_sha": p.base_sha, "merge_base_sha": p.merge_base_sha,
+        "maintainer_changes_requested_count": p.review_summary.maintainer_changes_requested_count, "labels": [label(x) for x in p.labels],
+    }
+
+
+def pull_request(p):
+    return bare({
+        "repository": p.repo_full_name, "number": p.pr_number, **branches(p), "author_login": p.author_login,
+        "author_association": p.author_association, "created_at": p.created_at, "closed_at": p.closed_at,
+        "merged_by_login": p.merged_by_login, "scoring_data_stored": p.scoring_data_stored,
+        "approved_count": p.review_summary.approved_count,
+        "linked_issues": [
+            bare({
+                "number": i.number, "state": i.state, "state_reason": i.state_reason, "author_id": i.author_github_id,
+                "author_association": i.author_association, "created_at": i.created_at, "closed_at": i.closed_at,
+                "transferred": i.is_transferred, "solved_by_pr": i.solved_by_pr,
+            })
+            for i in p.linked_issues
+        ],
+    })
+
+
+def issue(i):
+    solver = i.solving_pr
+    return bare({
+        "repository": i.repo_full_name, "number": i.issue_number, "state": i.state, "state_reason": i.state_reason,
+        "author_id": i.author_github_id, "author_association": i.author_association, "created_at": i.created_at, "closed_at": i.closed_at,
+        "last_edited_at": i.last_edited_at, "transferred": i.is_transferred, "solved_by_pr": i.solved_by_pr,
+        "solving": bare({"number": solver.pr_number, **branches(solver)}) if solver else None,
+    })
