@@ -35,7 +35,10 @@ AXE       := $(BIN)/axe/node_modules/axe-core/axe.min.js
 # Tests run in their packages' folders: a relative folder of cases is meant from here.
 PARITY_FOLDER = case "$$MIRRORFLEET_PARITY" in ""|/*) ;; *) export MIRRORFLEET_PARITY="$(CURDIR)/$$MIRRORFLEET_PARITY";; esac;
 
-test look trace-test validator crash bench soak chaos loss: SETUP := test
+test look trace-test validator crash bench soak chaos loss up-test: SETUP := test
+
+bundle packed: GRAMMARS := $(BIN)/grammars$(if $(CROSS),-$(ARCH))
+cross-grammars: GRAMMARS := $(BIN)/grammars-$(ARCH)
 
 .DEFAULT_GOAL := help
 
@@ -48,6 +51,14 @@ help: ## list the targets
 .PHONY: round
 round: build ## run one scoring round on this machine: make round [TRACE=1] [WEB=1] [ARGS="--world git:DIR"]
 	@$(BIN)/producer run --local $(if $(filter-out 0,$(TRACE)),--trace) $(if $(filter-out 0,$(WEB)),--web 127.0.0.1:8440) $(ARGS)
+
+# DIR is the fleet's folder, KEEP=1 leaves it, EVERY is the time between rounds, RESTORE a
+# backup to begin with.
+.PHONY: up
+up: SETUP := up
+up: build nats-server ## run a whole fleet on this machine until Ctrl-C, with TLS and roles: make up [DIR=DIR] [KEEP=1] [EVERY=10m] [RESTORE=DIR]
+	@$(GO) build -o $(BIN)/up ./deploy/up
+	@$(BIN)/up $(if $(DIR),-dir "$(DIR)") $(if $(filter-out 0,$(KEEP)),-keep) $(if $(EVERY),-every $(EVERY)) $(if $(RESTORE),-restore "$(RESTORE)")
 
 .PHONY: build
 build: tools grammars ## build the commands and the grammars into bin/
@@ -120,6 +131,10 @@ crash: build ### kill workers and producers three times in a row at every crash 
 .PHONY: move
 move: ### run the documented commands: one server of NATS to three and back, the loss of one and of all
 	@MIRRORFLEET_TEST_LOSSES=1 $(GO) test -count 1 -timeout 10m -v -run '^TestTheDocumentedMove$$' ./producer/backup
+
+.PHONY: up-test
+up-test: build ### restart every part of make up's fleet in mid-round, lose all of it, restore it: the same outcome
+	@MIRRORFLEET_TEST_UP=long MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -count 1 -timeout 20m -v -run '^TestUp$$' ./deploy/up
 
 # make lint vets, so that the tests need not: vetting takes a minute of two cores. Most
 # tests of whole processes wait for clocks and servers, so four of them share two cores.

@@ -33,7 +33,7 @@ var arrows = []arrow{
 	{"shared/plural", "counting in words knows nobody", nil},
 	{"shared/bounded", "shortening knows nobody", nil},
 	{"shared/secret", "a file's mode and content know nobody", nil},
-	{"shared/certs", "the file of a key is a secret; its tests' help ends tests", []string{"shared/secret", "shared/must"}},
+	{"shared/certs", "the file of a key is a secret; its tests' help makes an authority, and ends tests", []string{"shared/secret", "shared/certs/authority", "shared/must"}},
 	{"shared/problems", "the form of a refusal knows nobody", nil},
 	{"shared/listen", "the bounds of a listener know nobody", nil},
 	{"shared/must", "what ends a test knows nobody", nil},
@@ -93,6 +93,7 @@ var arrows = []arrow{
 	{"conformance", "the followed state knows nobody", nil},
 	{"shared/house", "it reads the others as text", nil},
 	{"deploy", "it reads what is deployed as text", nil},
+	{"deploy/up", "it waits, and makes the certificates of a fleet on one machine", []string{"shared/certs/authority", "shared/pause"}},
 	{"deploy/notices", "what is said of the grammars is said of those that were built", []string{"worker/tokenscore/grammars/manifest"}},
 	{
 		"worker/tokenscore", "the parser gives the rules their token figures",

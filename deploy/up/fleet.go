@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"mirrorfleet/shared/certs/authority"
+)
+
+// valid is how long certificates are: longer than anybody leaves such a fleet alone.
+const valid = 90 * 24 * time.Hour
+
+// drain is a worker's time to finish its jobs.
+const drain = 5 * time.Second
+
+// fleet is what runs, with its folder.
+type fleet struct {
+	settings
+
+	ca *authority.Authority
+	// passwords are by the name of their variable, which ends in _PASSWORD. addresses are where
+	// processes listen, by their names; a NATS server has three.
+	passwords, addresses map[string]string
+
+	servers   []*process // NATS and Redis
+	mirror    *process
+	producers []*process
+	others    []*process // workers and gateways
+	github    *github
+}
+
+// What a fleet is made of.
+//
+//nolint:gochecknoglobals // constant lists
+var (
+	egresses = []string{"north", "south"}
+	// sources are the addresses of the egresses. Linux has all of 127.0.0.0/8.
+	sources = []string{"127.0.0.1", "127.0.0.2"}
+	nodes   = []string{"nats-1", "nats-2", "nats-3"}
+	roles   = []string{"producer", "worker", "viewer"}
+	users   = []string{
+		"NATS_PRODUCER", "NATS_WORKER", "NATS_VIEWER", "NATS_ADMIN", "NATS_ROUTE", "REDIS_PRODUCER", "REDIS_WORKER",
+	}
+)
+
+// newFleet makes the folder, the secrets and the addresses.
+func newFleet(s settings) (*fleet, error) {
+	f := &fleet{settings: s, passwords: map[string]string{}, addresses: map[string]string{}}
+	for _, name := range []string{"log", "run", "secrets", "world", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(f.dir, name), 0o700); err != nil {
+			return nil, fmt.Errorf("the fleet's folder: %w", err)
+		}
+	}
+	if err := f.secrets(); err != nil {
+		return nil, err
+	}
+	return f, f.listen()
+}
+
+// secrets makes the authority and the passwords.
+func (f *fleet) secrets() (err error) {
+	if f.ca, err = authority.New(filepath.Join(f.dir, "secrets"), "mirrorfleet up", time.Now().Add(valid)); err != nil {
+		return err
+	}
+	for _, name := range append(append(append([]string{}, nodes...), roles...), "redis") {
+		if _, _, err := f.ca.Issue(name, time.Now().Add(valid)); err != nil {
+			return err
+		}
+	}
+	for _, user := range users {
+		f.passwords[user] = rand.Text()
+		if err := f.write("secrets/"+strings.ToLower(user), f.passwords[user]+"\n"); err != nil {
+			return err
+		}
+	}
+	return f.write("secrets/api-token", rand.Text()+"\n")
+}
+
+func (f *fleet) write(name, text string) error {
+	if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o600); err != nil {
+		return fmt.Errorf("the fleet's folder: %w", err)
+	}
+	return nil
+}
+
+// listen chooses an address for everything that listens: what people type has its usual port
+// if that is free.
+func (f *fleet) listen() error {
+	usual := map[string]int{"api-1": 8440, "gateway-north": 8460, "gateway-south": 8461}
+	names := []string{"redis", "mirror", "api-1", "api-2", "gateway-north", "gateway-south"}
+	for _, node := range nodes {
+		names = append(names, node, node+" route", node+" http")
+	}
+	for _, p := range []string{"producer-1", "producer-2", "worker-1", "worker-2", "worker-3", "worker-4", "gateway-north", "gateway-south"} {
+		names = append(names, p+" health")
+	}
+	var held []net.Listener // so that no port is given twice
+	for _, name := range names {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(usual[name]))) //nolint:noctx // it is closed below
+		if err != nil {
+			l, err = net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // as above
+		}
+		if err != nil {
+			return fmt.Errorf("an address for %s: %w", name, err)
+		}
+		held = append(held, l)
+		f.addresses[name] = l.Addr().String()
+	}
+	var errs []error
+	for _, l := range held {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// run starts everything, says what to do with it, and stays until ctx ends. What uses others
+// ends before them.
+func (f *fleet) run(ctx context.Context, say func(*fleet, time.Duration) error) (err error) {
+	began := time.Now()
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	if f.github, err = startGitHub(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.github.close()) }() //nolint:contextcheck // it ends in its own time
+	if err := f.describe(); err != nil {
+		return err
+	}
+	starting, cancel := context.WithTimeoutCause(ctx, f.patience, fmt.Errorf("not within %s", f.patience))
+	defer cancel()
+	// The mirror writes the files of its world, and the servers form their cluster.
+	under := start(fail, append([]*process{f.mirror}, f.servers...)) //nolint:contextcheck // it ends after ctx
+	defer func() { err = errors.Join(err, under.stop()) }()
+	if err := ready(starting, append([]*process{f.mirror}, f.servers...)); err != nil {
+		return first(ctx, err)
+	}
+	if err := errors.Join(f.install(), f.restored(starting)); err != nil {
+		return first(ctx, err)
+	}
+	over := start(fail, append(f.producers, f.others...)) //nolint:contextcheck // as above
+	defer func() { err = errors.Join(err, over.stop()) }()
+	if err := ready(starting, append(f.producers, f.others...)); err != nil {
+		return first(ctx, err)
+	}
+	if err := say(f, time.Since(began)); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return first(ctx, nil)
+}
+
+// first is why the fleet ended: a process's own error comes from its group, and a signal is
+// none.
+func first(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
