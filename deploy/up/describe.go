@@ -120,7 +120,7 @@ func (f *fleet) nats(name string) (*process, error) {
 		return nil, fmt.Errorf("the files of %s: %w", name, err)
 	}
 	path := filepath.Join(dir, "cluster-tls.conf")
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // in the folder that was just written
 	if err != nil {
 		return nil, fmt.Errorf("the files of %s: %w", name, err)
 	}

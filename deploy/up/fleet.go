@@ -55,6 +55,7 @@ var (
 func newFleet(s settings) (*fleet, error) {
 	f := &fleet{settings: s, passwords: map[string]string{}, addresses: map[string]string{}}
 	for _, name := range []string{"log", "run", "secrets", "world", "tmp"} {
+		//nolint:gosec // the folder is whichever the caller names
 		if err := os.MkdirAll(filepath.Join(f.dir, name), 0o700); err != nil {
 			return nil, fmt.Errorf("the fleet's folder: %w", err)
 		}
@@ -85,6 +86,7 @@ func (f *fleet) secrets() (err error) {
 }
 
 func (f *fleet) write(name, text string) error {
+	//nolint:gosec // as above
 	if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o600); err != nil {
 		return fmt.Errorf("the fleet's folder: %w", err)
 	}
@@ -130,7 +132,7 @@ func (f *fleet) run(ctx context.Context, say func(*fleet, time.Duration) error) 
 	if f.github, err = startGitHub(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.github.close()) }() //nolint:contextcheck // it ends in its own time
+	defer func() { err = errors.Join(err, f.github.close()) }()
 	if err := f.describe(); err != nil {
 		return err
 	}
@@ -161,7 +163,7 @@ func (f *fleet) run(ctx context.Context, say func(*fleet, time.Duration) error) 
 // none.
 func first(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // what failed has ended the fleet, and is told by its group
 	}
 	return err
 }

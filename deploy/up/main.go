@@ -67,7 +67,7 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 	flags.DurationVar(&s.patience, "patience", time.Minute, "how long everything may take to be ready")
 	flags.StringVar(&s.restore, "restore", "", "backup to begin with")
 	if err := flags.Parse(args); err != nil {
-		return s, err
+		return s, err //nolint:wrapcheck // package flag has said it
 	}
 	if flags.NArg() > 0 {
 		return s, fmt.Errorf("%q: want flags alone", flags.Arg(0))

@@ -67,7 +67,7 @@ func (u *up) checkRoles() {
 		rdb := must.Get(ratelimit.NewSecureClient(u.env(role, "MIRRORFLEET_REDIS"), time.Second, ratelimit.Files{TLS: u.files(role)}))(u.t)
 		for _, act := range acts.redis {
 			var args []any
-			for _, word := range strings.Fields(act) {
+			for word := range strings.FieldsSeq(act) {
 				args = append(args, word)
 			}
 			if err := rdb.Do(u.ctx, args...).Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {

@@ -41,7 +41,7 @@ var long = os.Getenv("MIRRORFLEET_TEST_UP") == "long"
 // up is a fleet that `make up` has started.
 type up struct {
 	t   *testing.T
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // a test's
 	dir string
 
 	cmd   *exec.Cmd

@@ -14,6 +14,7 @@ import (
 // An address that requests cannot leave from is refused at start: they would all fail, one
 // after the other. 192.0.2.0/24 is no machine's (RFC 5737).
 func TestTheSourceAddressIsThisMachines(t *testing.T) {
+	t.Parallel()
 	for address, want := range map[string]string{
 		"127.0.0.1": "", "": "", "here": `"here": want an IP address`, "192.0.2.1": "192.0.2.1: not an address of this machine", "127.0.0.1:80": "want an IP address",
 	} {

@@ -14,7 +14,11 @@ import (
 // Stats are a server's counts since its start or the last Reset. Requests under /sim/ are
 // in none of them.
 type Stats struct {
-	ByRoute map[string]RouteStats `json:"by_route"`
+	Arrivals
+	// ByAddress are the figures of each address that requests came from. Those above are of
+	// all of them: the worst windows and the largest share are any one address's.
+	ByAddress map[string]Arrivals   `json:"by_address"`
+	ByRoute   map[string]RouteStats `json:"by_route"`
 	// ByStatus has "none" for requests that got no answer.
 	ByStatus map[string]int `json:"by_status"`
 	// Faults counts answers that went wrong on purpose, and "gone": clients
@@ -23,10 +27,6 @@ type Stats struct {
 	Connections Connections   `json:"connections"`
 	// Limit is null when there is none.
 	Limit *LimitStats `json:"limit"`
-	Arrivals
-	// ByAddress are the figures of each address that requests came from. Those above are of
-	// all of them: the worst windows and the largest share are any one address's.
-	ByAddress map[string]Arrivals `json:"by_address"`
 }
 
 // Arrivals are the figures that are compared with the limit of an address.
