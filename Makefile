@@ -141,6 +141,7 @@ up-test: build ### restart every part of make up's fleet in mid-round, lose all 
 .PHONY: test
 test: build $(AXE) ### pass every test, with the race detector
 	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_AXE="$(abspath $(AXE))" $(GO) test -race -vet off -parallel 4 -timeout 20m ./...
+	@cd deploy/kubernetes && $(GO) test -timeout 5m ./...
 
 # After a change of a flag, a page or a list: read the difference before it is kept.
 # One package at a time: three of them write docs/settings.md.
@@ -160,6 +161,7 @@ parity: build ## run every recorded round through real processes: MIRRORFLEET_PA
 .PHONY: lint
 lint: ### run every linter of .golangci.yaml
 	@$(call tool,golangci-lint) run ./...
+	@linter=$$($(GO) tool -modfile=tools/golangci-lint/go.mod -n golangci-lint) && cd deploy/kubernetes && "$$linter" run ./...
 
 # A database that cannot be reached is a failure too: nothing was checked.
 .PHONY: vuln

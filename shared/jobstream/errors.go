@@ -54,6 +54,14 @@ func (e *MismatchError) Error() string {
 		"use another account, or move its messages and delete it", e.Stream, e.Setting, e.Have, e.Want)
 }
 
+// TooFewServers says whether NATS has fewer servers than a stream should have copies. alone
+// says that it is one server outside of a cluster, to which no other can come.
+func TooFewServers(err error) (few, alone bool) {
+	api, is := errors.AsType[*jetstream.APIError](err)
+	alone = is && api.ErrorCode == noCluster
+	return alone || is && api.ErrorCode == tooFewServers, alone
+}
+
 // overtaken says whether the server refused a message because its subject has
 // another last one than expected. There are two codes for it, as above.
 func overtaken(err error) bool {

@@ -49,6 +49,7 @@ const (
 	storageFull   jetstream.ErrorCode = 10047
 	storeFailed   jetstream.ErrorCode = 10077
 	tooFewServers jetstream.ErrorCode = 10005
+	noCluster     jetstream.ErrorCode = 10074
 	noLeader      jetstream.ErrorCode = 10008
 	notLeader     jetstream.ErrorCode = 10009
 )
@@ -94,6 +95,8 @@ func remedy(code jetstream.ErrorCode, description string) string {
 		return "a producer declares it again, empty; if it held anything: docs/backup.md, After a loss"
 	case jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
 		return "switch JetStream on for the server and the user's account; a server that cannot write switches it off: " + freeDisk
+	case noCluster:
+		return "the server is none of a cluster, and keeps one copy: give --replicas 1, or start a cluster (docs/scale.md, NATS: one server or three)"
 	case tooFewServers, noLeader, notLeader:
 		return "start the other servers of the cluster; it also says so for some seconds while it elects a leader"
 	}
