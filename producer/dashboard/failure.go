@@ -51,7 +51,11 @@ func (d *Dashboard) problemOf(r *http.Request, err error) web.ProblemError {
 			Todo:   "If it was you, open the page here and give the order again.",
 		}
 	}
-	return web.ProblemOf(r.Context(), err)
+	p := web.ProblemOf(r.Context(), err)
+	if p.Todo == web.AskAgain { // said to a program
+		p.Todo = "See whether NATS and Redis run and can be reached; Health says what is wrong. Rounds go on by themselves. Then load this page again."
+	}
+	return p
 }
 
 // refuse answers a request that never reaches a page.

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -218,7 +219,15 @@ func navigation() []struct{ Name, Link string } {
 func (d *Dashboard) roundOf(r *http.Request) (string, error) {
 	switch name := r.PathValue("id"); {
 	case name == view.Latest:
-		return view.LastPlanned(r.Context(), d.cfg.Bus)
+		last, err := view.LastPlanned(r.Context(), d.cfg.Bus)
+		if _, none := errors.AsType[*view.NotConcludedError](err); none {
+			return "", &web.ProblemError{
+				Status: http.StatusNotFound,
+				Title:  "There is no round yet",
+				Todo:   "“producer run --local” runs one on this machine; “producer serve” runs them on schedule.",
+			}
+		}
+		return last, err
 	case !job.ValidRound(name):
 		return "", &web.ProblemError{
 			Status: http.StatusNotFound,

@@ -90,8 +90,11 @@ var meanings = map[kind]meaning{
 	unverified:  {500, "The outcome is not what a producer has signed", "take nothing of it; docs/secure.md says what to look at"},
 	internal:    {500, "The producer failed to answer", "its log says why"},
 	busy:        {503, "The producer is busy", "ask again after the seconds of Retry-After"},
-	unavailable: {503, "NATS or Redis did not answer in time", "ask again after the seconds of Retry-After; rounds go on by themselves"},
+	unavailable: {503, "NATS or Redis did not answer in time", AskAgain},
 }
+
+// AskAgain is what a caller does while NATS or Redis is away.
+const AskAgain = "ask again after the seconds of Retry-After; rounds go on by themselves"
 
 // Problems lists the types of problems.
 func Problems() []string {

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-)
+	"time"
 
-// quick is a limit that lets the demo round pass in seconds.
-var quick = []string{"--limit-requests", "2000", "--limit-horizon", "1s"}
+	"mirrorfleet/producer/roundtest"
+)
 
 // pages are addresses of every kind of page, of a round of the demo world.
 func (f *fleet) pages() map[string]string {
@@ -15,7 +15,7 @@ func (f *fleet) pages() map[string]string {
 	return map[string]string{
 		"rounds":       "/",
 		"round":        round,
-		"compare":      round + "/compare?from=1&to=1",
+		"compare":      round + "/compare?from=1&to=2",
 		"miner":        round + "/miners/12",
 		"zero":         round + "/miners/52",
 		"no-token":     round + "/miners/60",
@@ -37,33 +37,40 @@ func (f *fleet) pages() map[string]string {
 	}
 }
 
-// TestEveryPageIsAccessibleAndFits: axe-core finds nothing on any page, in either theme, at a
-// desk and on a telephone; no page is scrolled sideways; the console names no error.
+// A real round of the demo world, some of whose requests fail for good: it is followed live, a
+// group of its failures is replayed, and every kind of its pages is looked at.
 //
-//nolint:tparallel,paralleltest // the looks share one browser and its session
-func TestEveryPageIsAccessibleAndFits(t *testing.T) {
+//nolint:tparallel // each part goes on where the one before has ended
+func TestARoundInABrowser(t *testing.T) {
+	browser := chromium(t)
 	t.Parallel()
-	axe, browser := axe(t), chromium(t)
-	f := start(t, quick...)
-	first := browser.open(t, f.site, look{width: 1280})
-	f.concluded(first)
-	f.signsIn(first)
+	f := start(t, "--limit-requests", "240", "--limit-horizon", "1s")
+	b := browser.open(t, f.site, look{width: 1280})
+	f.followed(b)
+	f.concluded(b)
+	f.signsIn(b)
+	f.replayed(b)
 	for _, l := range []look{{width: 1280}, {width: 1280, dark: true}, {width: 390}, {width: 390, dark: true}} {
-		t.Run(l.String(), func(t *testing.T) {
-			b := browser.open(t, f.site, l)
-			b.mild = "Failed to load resource: the server responded with a status of 4" // pages of what is not there
-			for name, path := range f.pages() {
-				b.goes(path)
-				if title := eval[string](b, "document.title"); !strings.HasSuffix(title, " · mirrorfleet") {
-					t.Errorf("%s has the title %q", path, title)
-				}
-				b.accessible(axe)
-				b.fits()
-				b.pictured(name + "-" + l.String())
-			}
-			b.sound()
-		})
+		t.Run(l.String(), func(t *testing.T) { f.looked(browser.open(t, f.site, l), l) }) //nolint:paralleltest // see above
 	}
+}
+
+// looked looks at every page: axe-core finds nothing on it, it is not scrolled sideways, and
+// the console names no error.
+func (f *fleet) looked(b *tab, l look) {
+	b.t.Helper()
+	b.mild = "Failed to load resource: the server responded with a status of 4" // pages of what is not there
+	for name, path := range f.pages() {
+		b.goes(path)
+		if title := eval[string](b, "document.title"); !strings.HasSuffix(title, " · mirrorfleet") {
+			b.t.Errorf("%s has the title %q", path, title)
+		}
+		b.t.Logf("%-12s first paint after %s", name, b.painted())
+		b.accessible(axe(b.t))
+		b.fits()
+		b.pictured(name + "-" + l.String())
+	}
+	b.sound()
 }
 
 // signsIn gives the token, for all tabs of the browser.
@@ -77,12 +84,10 @@ func (f *fleet) signsIn(b *tab) {
 	}
 }
 
-// TestARoundIsFollowedLive: the page of a round that runs moves on by itself, stands still
-// while updates are paused, and shows the outcome when there is one.
-func TestARoundIsFollowedLive(t *testing.T) {
-	t.Parallel()
-	f := start(t, "--limit-requests", "120", "--limit-horizon", "1s")
-	b := chromium(t).open(t, f.site, look{width: 1280})
+// followed holds that the page of a round that runs moves on by itself, stands still while
+// updates are paused, and shows the outcome when there is one.
+func (f *fleet) followed(b *tab) {
+	b.t.Helper()
 	f.named(b)
 	b.goes("/rounds/" + f.round)
 	b.until("live updates", `document.querySelector("[data-live-state]").textContent === "Live"`)
@@ -94,25 +99,21 @@ func TestARoundIsFollowedLive(t *testing.T) {
 	paused := eval[string](b, progress)
 	b.until("two seconds", `(globalThis.began ??= Date.now()) + 2000 < Date.now()`)
 	if got := eval[string](b, progress); got != paused {
-		t.Errorf("while updates are paused the page changes from %q to %q", paused, got)
+		b.t.Errorf("while updates are paused the page changes from %q to %q", paused, got)
 	}
 	eval[bool](b, `(document.querySelector("[data-pause]").click(), true)`)
 	b.until("the outcome", `!document.body.dataset.live && /complete|incomplete/.test(document.querySelector("main .head .badge").textContent)`)
 	b.sound()
 }
 
-// TestAGroupIsReplayed: an operator signs in, looks at what failed, replays a group, and
-// follows the replay to its revision.
-func TestAGroupIsReplayed(t *testing.T) {
-	t.Parallel()
-	f := start(t, quick...)
-	b := chromium(t).open(t, f.site, look{width: 1280})
-	f.concluded(b)
-	f.signsIn(b)
+// replayed holds that an operator sees what a replay of a group does, gives it, and finds its
+// revision.
+func (f *fleet) replayed(b *tab) {
+	b.t.Helper()
 	b.goes("/rounds/" + f.round)
 	b.clicks(`a[href*="/replay?like="]`)
 	if text := b.text("main"); !strings.Contains(text, "miner") {
-		t.Errorf("before the replay the page says %q, want which miners run again", text)
+		b.t.Errorf("before the replay the page says %q, want which miners run again", text)
 	}
 	b.clicks("main form button")
 	b.until("the replay", `(globalThis.asked ??= fetch("/api/v1/rounds/" + location.pathname.split("/")[2]).then((r) => r.json()).then((r) => {
@@ -121,48 +122,29 @@ func TestAGroupIsReplayed(t *testing.T) {
 	}), globalThis.revision === 2)`)
 	b.goes("/rounds/" + f.round + "/compare?from=1&to=2")
 	if text := b.text("main"); !strings.Contains(text, "Revision 2 against revision 1") {
-		t.Errorf("the comparison says %q", text)
+		b.t.Errorf("the comparison says %q", text)
 	}
 	b.sound()
 }
 
 // TestByKeyboardAlone: / leads to the search, which finds a miner; Enter follows links.
 func TestByKeyboardAlone(t *testing.T) {
+	browser := chromium(t)
 	t.Parallel()
-	f := start(t, quick...)
-	b := chromium(t).open(t, f.site, look{width: 1280})
-	f.concluded(b)
-	b.goes("/") // the page of the round may still reload
+	s := serve(t, roundtest.Start(t))
+	s.Work(t)
+	round := s.Concluded(t, time.Now()).Round
+	b := browser.open(t, s.url, look{width: 1280})
+	b.goes("/")
 	b.presses("/", "/", 191)
-	b.presses("1", "1", '1')
 	b.presses("2", "2", '2')
 	b.enters()
-	if at := b.at(); at != "/rounds/"+f.round+"/miners/12" {
+	if at := b.at(); at != "/rounds/"+round+"/miners/2" {
 		t.Errorf("the search leads to %s", at)
 	}
 	b.presses("Tab", "", 9) // the first thing on a page leads past the navigation
 	if focus := eval[string](b, "document.activeElement.textContent"); focus != "Skip to the content" {
 		t.Errorf("the first tab stop is %q", focus)
-	}
-	b.sound()
-}
-
-// TestWithoutAScript: pages, search, sign-in and an act work in a browser without JavaScript.
-func TestWithoutAScript(t *testing.T) {
-	t.Parallel()
-	f := start(t, quick...)
-	browser := chromium(t)
-	f.concluded(browser.open(t, f.site, look{width: 1280}))
-	b := browser.open(t, f.site, look{width: 1280, noScript: true})
-	f.signsIn(b)
-	b.goes("/limit/default/hold")
-	b.clicks("main form button")
-	if text := b.text("main"); !strings.Contains(text, "hold") && !strings.Contains(text, "held") {
-		t.Errorf("after a hold the page says %q", text)
-	}
-	b.goes("/rounds/" + f.round + "?sort=-score&filter=12")
-	if text := b.text(`[aria-label="Miners"] table`); !strings.Contains(text, "12") {
-		t.Errorf("the filtered table has %q", text)
 	}
 	b.sound()
 }

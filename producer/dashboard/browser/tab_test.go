@@ -7,15 +7,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -27,13 +30,46 @@ import (
 // patience bounds what a test waits for in a browser, on a busy machine.
 const patience = time.Minute
 
-// browser is one Chromium. Its tabs share cookies.
+// browser is a test's part of the one Chromium: its tabs share cookies with no other test.
 type browser struct {
 	ctx context.Context //nolint:containedctx // a browser lives in it
 }
 
-// chromium starts a browser, which the test's end closes.
+// running is the Chromium of all tests, while one of them wants it.
+//
+//nolint:gochecknoglobals // starting one takes a second, and tests are many
+var running struct {
+	mu    sync.Mutex
+	tests int
+	ctx   context.Context //nolint:containedctx // a browser lives in it
+	quit  func() error
+}
+
+// chromium starts the browser if it does not run, until the last of the tests that want it has
+// ended. A test asks for it before it lets others run beside it: then it runs as long as there
+// are tests.
 func chromium(t *testing.T) browser {
+	t.Helper()
+	running.mu.Lock()
+	defer running.mu.Unlock()
+	if running.tests == 0 {
+		startChromium(t)
+	}
+	running.tests++
+	t.Cleanup(func() {
+		running.mu.Lock()
+		defer running.mu.Unlock()
+		if running.tests--; running.tests == 0 {
+			must.Check(t, running.quit())
+		}
+	})
+	ctx, quit := chromedp.NewContext(running.ctx, chromedp.WithNewBrowserContext())
+	must.Do(t, chromedp.Do(ctx))
+	t.Cleanup(quit)
+	return browser{ctx}
+}
+
+func startChromium(t *testing.T) {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -44,12 +80,12 @@ func chromium(t *testing.T) browser {
 		chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))
 	ctx, closeAll := chromedp.NewContext(allocator)
 	must.Do(t, chromedp.Do(ctx))
-	t.Cleanup(func() {
-		must.Check(t, chromedp.Cancel(ctx))
-		closeAll()
-		quit()
-	})
-	return browser{ctx}
+	running.ctx = ctx
+	running.quit = func() error {
+		defer quit()
+		defer closeAll()
+		return chromedp.Cancel(ctx)
+	}
 }
 
 // look is how a tab shows pages.
@@ -95,6 +131,10 @@ func (w browser) open(t *testing.T, site string, l look) *tab {
 			if e.Entry.Level == log.EntryLevelError {
 				b.note(e.Entry.Text + " " + e.Entry.URL)
 			}
+		case *network.EventRequestWillBeSent:
+			if own := strings.HasPrefix(e.Request.URL, site+"/"); !own && !strings.HasPrefix(e.Request.URL, "data:") { // an icon of a control
+				b.note("a request to elsewhere: " + e.Request.URL)
+			}
 		case *page.EventJavascriptDialogOpening:
 			b.note("a dialog opened: " + e.Message)
 		}
@@ -103,7 +143,9 @@ func (w browser) open(t *testing.T, site string, l look) *tab {
 	if l.dark {
 		theme = "dark"
 	}
+	command(b, page.BringToFront, cdp.Empty{}) // tabs of one window hide each other, and a hidden one paints nothing
 	command(b, log.Enable, cdp.Empty{})
+	command(b, network.Enable, network.EnableParams{})
 	command(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
 		Width:             l.width,
 		Height:            900,
@@ -161,6 +203,32 @@ func run[V any](b *tab, what string, action chromedp.Action[V]) V {
 func (b *tab) goes(path string) {
 	b.t.Helper()
 	run(b, "opening "+path, chromedp.Navigate(b.site+path))
+}
+
+// answers opens an address of the site, and says with which status it answers.
+func (b *tab) answers(path string) int64 {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	response, err := chromedp.RunResponse(ctx, chromedp.Navigate(b.site+path))
+	if err != nil {
+		b.t.Fatalf("opening %s: %v", path, err)
+	}
+	return response.Status
+}
+
+// hides and shows hide the tab's window, and show it again.
+func (b *tab) hides() { b.window("hidden", cdpbrowser.WindowStateMinimized) }
+func (b *tab) shows() { b.window("visible", cdpbrowser.WindowStateNormal) }
+
+func (b *tab) window(visibility string, state cdpbrowser.WindowState) {
+	b.t.Helper()
+	at := must.Get(chromedp.Call(b.ctx, cdpbrowser.GetWindowForTarget, cdpbrowser.GetWindowForTargetParams{}))(b.t)
+	command(b, cdpbrowser.SetWindowBounds, cdpbrowser.SetWindowBoundsParams{
+		WindowID: at.WindowID,
+		Bounds:   &cdpbrowser.Bounds{WindowState: state},
+	})
+	b.until("the tab to be "+visibility, "document.visibilityState === "+strconv.Quote(visibility))
 }
 
 // clicks follows what a selector finds, and waits for the page that this leads to.
@@ -267,6 +335,14 @@ func (b *tab) pictured(name string) {
 	}
 	picture := run(b, "taking a picture", chromedp.FullScreenshot(100))
 	must.Do(b.t, os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o600))
+}
+
+// painted is how long after the request the browser has painted something.
+func (b *tab) painted() time.Duration {
+	b.t.Helper()
+	const first = `(performance.getEntriesByName("first-paint")[0]?.startTime ?? 0)`
+	b.until("the first paint", first+" > 0")
+	return time.Duration(eval[float64](b, first) * float64(time.Millisecond)).Round(time.Millisecond)
 }
 
 // types gives text to a field.
