@@ -7,7 +7,8 @@
 // becomes a Pod, the first one with the name of the workload's Service. A StatefulSet's claim
 // becomes a claim. A Secret's files are mounted from SECRETS/NAME, where their owner and mode
 // are set already, because podman sets none. Probes are left out: the test asks the pages
-// itself. Namespaces, Services, policies and budgets are left out. All else is as it stands.
+// itself. Ports are left out, which podman would open on the machine. Namespaces, Services,
+// policies and budgets are left out. All else is as it stands.
 package main
 
 import (
@@ -116,6 +117,7 @@ func pods(replicas int32, template core.PodTemplateSpec, claims []core.Persisten
 			c.StartupProbe = nil
 			c.ReadinessProbe = nil
 			c.LivenessProbe = nil
+			c.Ports = nil
 			c.VolumeMounts = mounted(c.VolumeMounts, pod.Spec.Volumes)
 		}
 		pod.Spec.Volumes = files(pod.Spec.Volumes, secrets)
