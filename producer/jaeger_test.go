@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
 
@@ -74,6 +76,7 @@ func TestJaegerShowsTheRound(t *testing.T) {
 		t.Errorf("show does not lead to trace %s:\n%s%s", dead, e.stdout, e.stderr)
 	}
 	s.pictures(t)
+	s.dashboardLinks(t, dead)
 	healed.Store(true)
 	e := s.run(t, append([]string{"replay", s.before.round, "--mirror", mirror}, s.flags...)...)
 	if e.code != 0 {
@@ -103,6 +106,29 @@ func (s *shown) linkOpens(t *testing.T, stderr string) {
 	if roots := c.find("round", "round.id="+s.before.round); len(roots) == 0 || roots[0].parent != "" || len(c.find("conclude")) == 0 {
 		t.Errorf("the link leads to a trace of %d spans, want the round's", len(c.find("")))
 	}
+}
+
+// dashboardLinks wants the link on the dashboard's page of the dead miner to open the trace of
+// its job.
+func (s *shown) dashboardLinks(t *testing.T, dead string) {
+	t.Helper()
+	w := watch("until Ctrl-C")
+	r := beginWatched(t, w, "producer", "run", "--resume", s.before.round, "--local", "--state", s.state, "--jaeger", s.pages, "--web", "127.0.0.1:0")
+	<-w.seen
+	_, after, _ := strings.Cut(w.String(), "dashboard: ")
+	url, _, _ := strings.Cut(after, "/\n")
+	page := nettest.Ask(t, http.MethodGet, url+"/rounds/"+s.before.round+"/miners/57", "").Body
+	if link := s.pages + "/trace/" + dead; !strings.Contains(page, `href="`+link+`"`) {
+		t.Errorf("the miner's page does not lead to %s:\n%s", link, page)
+	} else if status, jaeger := nettest.Get(t, link); status != http.StatusOK || !strings.Contains(jaeger, "<html") {
+		t.Errorf("%s: status %d, want a page\n%.200s", link, status, jaeger)
+	}
+	found, status := s.get(t, "/api/traces/"+dead)
+	if status != http.StatusOK || len(found) != 1 || len(seenBy(t, found).find("job", "miner.uid=57")) != 1 {
+		t.Errorf("Jaeger has %d traces %s, status %d; want the job's", len(found), dead, status)
+	}
+	must.Do(t, r.Process.Signal(syscall.SIGINT))
+	r.end(t)
 }
 
 // findsAll wants a search for one miner to find exactly its job's trace and the round's,

@@ -267,7 +267,9 @@ func (d *Dashboard) showAgain(r *http.Request, verb string, rescore bool) (order
 	if err != nil {
 		return body, err
 	}
-	body.Title = fmt.Sprintf("%s %s of round %s", verb, plural.Of(len(would.Chosen), "miner"), body.Round)
+	if len(would.Chosen) > 0 {
+		body.Title = fmt.Sprintf("%s %s of round %s", verb, plural.Of(len(would.Chosen), "miner"), body.Round)
+	}
 	body.Button = verb + " " + plural.Of(len(would.Chosen), "miner")
 	body.Miners = would.Chosen
 	body.Says = []template.HTML{
@@ -278,7 +280,10 @@ func (d *Dashboard) showAgain(r *http.Request, verb string, rescore bool) (order
 		body.Says = append(body.Says, says("Being run again just now: "+view.Miners(would.Already)+"."))
 	}
 	if len(would.Chosen) == 0 {
-		body.Nothing = "There is nothing to run again that is not being run again just now."
+		body.Nothing = "No miner of the round lacks anything: there is nothing to run again."
+		if len(would.Already) > 0 {
+			body.Nothing = says("All that can run again is being run again just now: " + view.Miners(would.Already) + ".")
+		}
 	}
 	return body, nil
 }

@@ -80,7 +80,7 @@ func poolTiles(o *scoring.Outcome) []tile {
 		{"Multiplier", trimmed(o.Pool.Multiplier), "what inactive ones pass on"},
 		{"Recycled", decimals(o.Pool.Recycled, rewardDigits), ""},
 		{"Treasury", decimals(o.Pool.Treasury, rewardDigits), ""},
-		{"Nobody's", decimals(o.Untaken, rewardDigits), ""},
+		{"Taken by nobody", decimals(o.Untaken, rewardDigits), ""},
 	}
 }
 

@@ -3,8 +3,6 @@ package dashboard
 import (
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"mirrorfleet/producer/outcome"
@@ -107,16 +105,15 @@ func hitOf(f *view.Found) hit {
 
 // linkOf is the page of what was found.
 func linkOf(f *view.Found) string {
-	base := "/rounds/" + url.PathEscape(f.Round)
-	owner, name, _ := strings.Cut(f.Pull.Repository, "/")
+	at := place{Round: f.Round}
 	switch f.Kind {
 	case view.FoundMiner:
-		return base + "/miners/" + strconv.Itoa(f.UID)
+		return at.Miner(f.UID)
 	case view.FoundPull:
-		return base + "/pulls/" + url.PathEscape(owner) + "/" + url.PathEscape(name) + "/" + strconv.Itoa(f.Pull.Number)
+		return at.Pull(f.Pull.Repository, f.Pull.Number)
 	case view.FoundRepository:
-		return base + "/repositories/" + url.PathEscape(owner) + "/" + url.PathEscape(name)
+		return at.Repository(f.Pull.Repository)
 	case view.FoundRound:
 	}
-	return base
+	return at.Itself()
 }

@@ -45,7 +45,7 @@ func TestARoundInABrowser(t *testing.T) {
 	browser := chromium(t)
 	t.Parallel()
 	f := start(t, "--limit-requests", "240", "--limit-horizon", "1s")
-	b := browser.open(t, f.site, look{width: 1280})
+	b := browser.open(t, f.site, look{width: 1280, dark: true})
 	f.followed(b)
 	f.concluded(b)
 	f.signsIn(b)
@@ -66,7 +66,9 @@ func (f *fleet) looked(b *tab, l look) {
 			b.t.Errorf("%s has the title %q", path, title)
 		}
 		b.t.Logf("%-12s first paint after %s", name, b.painted())
-		b.accessible(axe(b.t))
+		if l != (look{width: 390}) { // what axe-core looks at in both themes, it has seen at 1280
+			b.accessible(axe(b.t))
+		}
 		b.fits()
 		b.pictured(name + "-" + l.String())
 	}
@@ -94,6 +96,7 @@ func (f *fleet) followed(b *tab) {
 	const progress = `document.querySelector("#region-progress").textContent`
 	before := eval[string](b, progress)
 	b.until("progress", fmt.Sprintf("%s !== %q", progress, before))
+	b.pictured("running-1280-dark")
 	b.until("the button", `!document.querySelector("[data-pause]").hidden`)
 	eval[bool](b, `(document.querySelector("[data-pause]").click(), true)`)
 	paused := eval[string](b, progress)
@@ -111,6 +114,7 @@ func (f *fleet) followed(b *tab) {
 func (f *fleet) replayed(b *tab) {
 	b.t.Helper()
 	b.goes("/rounds/" + f.round)
+	b.pictured("incomplete-1280-dark")
 	b.clicks(`a[href*="/replay?like="]`)
 	if text := b.text("main"); !strings.Contains(text, "miner") {
 		b.t.Errorf("before the replay the page says %q, want which miners run again", text)

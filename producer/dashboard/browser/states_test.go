@@ -134,7 +134,7 @@ func cancelled(t *testing.T) state {
 	m := f.Plan(t, time.Now())
 	must.Do(t, f.Bus.Rounds.CreateManifest(t.Context(), m))
 	runner := f.Runner(t)
-	ordered := must.Get(round.OrderCancel(t.Context(), f.Bus, m.Round, job.CancelOrder{By: "ann", Reason: "by mistake"}))(t)
+	ordered := must.Get(round.OrderCancel(t.Context(), f.Bus, m.Round, job.CancelOrder{By: "ann", Reason: "by mistake", At: time.Now()}))(t)
 	must.Do(t, runner.FollowCancel(roundtest.Deadline(t), ordered))
 	return state{serve(t, f), map[string]said{
 		"/":                  {200, []string{"cancelled"}},
@@ -166,7 +166,7 @@ func damaged(t *testing.T) state {
 func withoutNATS(t *testing.T) state {
 	t.Helper()
 	f := roundtest.Start(t)
-	s := serve(t, f, func(c *dashboard.Config) { c.Timeout = time.Second })
+	s := serve(t, f, func(c *dashboard.Config) { c.Timeout = 300 * time.Millisecond })
 	f.Stop()
 	pages := map[string]said{"/limit": {503, nil}}
 	for _, path := range []string{"/", "/rounds/latest", "/workers", "/tokens", "/search?q=7"} {
