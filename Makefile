@@ -21,11 +21,16 @@ COMMANDS := ./producer ./worker ./worker/mirrorgate ./shared/mirrorsim/cmd/mirro
 tool = $(GO) tool -modfile=tools/$(1)/go.mod $(1)
 # Lists the targets whose text stands behind one mark.
 targets = awk -v title="$(1):" 'BEGIN {FS = ":.* $(2) "; print title} /^[a-z-]+:.* $(2) / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
-# What is handed on, and how a release of it is called.
-BUNDLE    := $(BIN)/bundle
+# What is handed on, for which processor, and how a release of it is called.
+ARCHES    ?= amd64 arm64
+ARCH      ?= $(shell $(GO) env GOARCH)
+CROSS_CC   = $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-linux-gnu-gcc
+# What builds for another processor than this machine's; empty for its own.
+CROSS     := $(if $(filter-out $(shell $(GO) env GOARCH),$(ARCH)),GOOS=linux GOARCH=$(ARCH) CGO_ENABLED=1 CC=$(CROSS_CC))
+BUNDLE    := $(BIN)/bundle$(if $(CROSS),-$(ARCH))
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 MTIME     ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
-RELEASE   = mirrorfleet-$(VERSION)-$(shell $(GO) env GOOS)-$(shell $(GO) env GOARCH)
+RELEASE    = mirrorfleet-$(VERSION)-linux-$(ARCH)
 # JAEGER_UI is a build of Jaeger's pages, which its module lacks; PICTURES is where
 # to put pictures of them.
 JAEGER_UI ?=
@@ -171,24 +176,36 @@ vuln: ### look for known vulnerabilities in what is called [VULN_DB=URL of anoth
 
 # What the image and a release hold. Every clone of one commit gives the same bytes,
 # and so does the tool, whose own hash stands in the lists. The recipes
-# need GNU's tar and coreutils.
+# need GNU's tar and coreutils. For another processor than this machine's, the grammars
+# and the worker's part in C need a compiler for it.
 .PHONY: bundle
-bundle: grammars ### gather what is handed on in bin/bundle: commands, grammars, licences, lists of parts, checksums
+bundle: $(if $(CROSS),cross-grammars,grammars) ### gather what is handed on in bin/bundle: commands, grammars, units, licences, lists of parts, checksums [ARCH=arm64]
 	@rm -rf $(BUNDLE) && mkdir -p $(BUNDLE)/sbom
-	@$(GO) build -trimpath -buildvcs=auto -o $(BUNDLE)/ $(COMMANDS)
-	@cp -R $(GRAMMARS) LICENSE $(BUNDLE)/
-	@$(GO) run ./deploy/notices -out $(BUNDLE) -grammars $(GRAMMARS) $(COMMANDS)
+	@$(CROSS) $(GO) build -trimpath -buildvcs=auto -o $(BUNDLE)/ $(COMMANDS)
+	@cp -R $(GRAMMARS) $(BUNDLE)/grammars && cp -R LICENSE README.md deploy/nats deploy/redis deploy/systemd $(BUNDLE)/
+	@rm $(BUNDLE)/systemd/*.go
+	@$(GO) build -o $(BIN)/notices ./deploy/notices && $(CROSS) $(BIN)/notices -out $(BUNDLE) -grammars $(GRAMMARS) $(COMMANDS)
 	@for command in $(notdir $(COMMANDS)); do \
 		GOFLAGS="$$GOFLAGS -trimpath" $(call tool,cyclonedx-gomod) bin -json -std -noserial -notimestamp -version "$(VERSION)" \
 			-output $(BUNDLE)/sbom/$$command.cdx.json $(BUNDLE)/$$command || exit 1; done
 	@cd $(BUNDLE) && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum > SHA256SUMS
 
+.PHONY: cross-grammars
+cross-grammars: tools
+	@command -v $(CROSS_CC) >/dev/null || { echo "make: $(CROSS_CC) is missing: deploy/README.md, What is handed on, says what $(ARCH) needs; ARCHES=$(shell $(GO) env GOARCH) leaves it out" >&2; exit 1; }
+	@$(GO) run ./worker/tokenscore/grammars -arch $(ARCH) -cc $(CROSS_CC) -out $(GRAMMARS)
+
 .PHONY: release
-release: bundle ### pack bin/bundle into bin/release, with its checksum
+release: ### pack bundles for ARCHES (default amd64 and arm64) into bin/release: archives, Debian packages, checksums
 	@rm -rf $(BIN)/release && mkdir -p $(BIN)/release
+	@for arch in $(ARCHES); do $(MAKE) --no-print-directory packed ARCH=$$arch || exit 1; done
+	@cd $(BIN)/release && sha256sum *.tar.gz *.deb > SHA256SUMS && cat SHA256SUMS
+
+.PHONY: packed
+packed: bundle
 	@tar --create --format gnu --sort name --owner 0 --group 0 --numeric-owner --mode u=rwX,go=rX --mtime "@$(MTIME)" \
 		--transform 's,^$(notdir $(BUNDLE)),$(RELEASE),' -C $(BIN) $(notdir $(BUNDLE)) | gzip -n -9 > $(BIN)/release/$(RELEASE).tar.gz
-	@cd $(BIN)/release && sha256sum $(RELEASE).tar.gz > SHA256SUMS && cat SHA256SUMS
+	@SOURCE_DATE_EPOCH=$(MTIME) deploy/debian/build $(BUNDLE) $(ARCH) "$(VERSION)" $(BIN)/release/$(RELEASE).deb
 
 # After a change of a tag: the digest that the registry has under it.
 .PHONY: pin-images

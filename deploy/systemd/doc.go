@@ -1,0 +1,2 @@
+// Package systemd holds the tests of the units that a release has beside it.
+package systemd

@@ -1,0 +1,106 @@
+package systemd_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/must"
+)
+
+func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{}) }
+
+// units are all that are shipped.
+func units(t *testing.T) map[string]string {
+	t.Helper()
+	paths := must.Get(filepath.Glob("*.service"))(t)
+	texts := map[string]string{}
+	for _, path := range paths {
+		texts[path] = string(must.Get(os.ReadFile(path))(t))
+	}
+	if len(texts) != 3 {
+		t.Fatalf("units %v, want three", paths)
+	}
+	return texts
+}
+
+// setting reads a setting of a unit; the last one counts.
+func setting(t *testing.T, unit, name string) string {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^`+name+`=(.*)$`).FindAllStringSubmatch(unit, -1)
+	if len(found) == 0 {
+		t.Fatalf("no %s in %s", name, unit)
+	}
+	return found[len(found)-1][1]
+}
+
+// systemd reads the units without a complaint, and counts what a process may still do. It is
+// not on every machine that builds.
+func TestSystemdTakesTheUnits(t *testing.T) {
+	t.Parallel()
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("no systemd-analyze: apt-get install systemd")
+	}
+	bin := filepath.Dir(fleettest.Path(t, "producer"))
+	dir := t.TempDir()
+	for name, text := range units(t) {
+		// Verifying looks for the command, which no package has installed here.
+		path := filepath.Join(dir, strings.Replace(name, "@.", "@1.", 1))
+		must.Do(t, os.WriteFile(path, []byte(strings.ReplaceAll(text, "/opt/mirrorfleet/", bin+"/")), 0o600))
+		for _, args := range [][]string{{"verify", "--man=no", path}, {"security", "--offline=yes", "--no-pager", "--threshold=21", path}} {
+			out, err := exec.CommandContext(t.Context(), analyze, args...).CombinedOutput()
+			if err != nil || args[0] == "verify" && strings.Contains(string(out), name) {
+				t.Errorf("systemd-analyze %v of %s: %v\n%s", args, name, err, out)
+			}
+		}
+	}
+}
+
+// What each unit promises its operator: refused settings end it, a drain has its time, no
+// secret is in an argument, and its command takes its arguments.
+func TestUnitsKeepTheirPromises(t *testing.T) {
+	t.Parallel()
+	drains := map[string]time.Duration{"mirrorfleet-worker@.service": 20 * time.Second, "mirrorfleet-gateway.service": 30 * time.Second}
+	for name, text := range units(t) {
+		if setting(t, text, "Restart") != "always" || setting(t, text, "RestartPreventExitStatus") != "2" {
+			t.Errorf("%s: want it restarted, and not after exit code 2", name)
+		}
+		stop := must.Get(time.ParseDuration(setting(t, text, "TimeoutStopSec") + "s"))(t)
+		if stop < drains[name]+10*time.Second {
+			t.Errorf("%s is killed after %s, and drains for %s", name, stop, drains[name])
+		}
+		for _, line := range []string{"NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet=", "SystemCallArchitectures=native"} {
+			if !slices.Contains(strings.Split(text, "\n"), line) {
+				t.Errorf("%s lacks %s", name, line)
+			}
+		}
+		start := strings.Fields(setting(t, text, "ExecStart"))
+		command := strings.TrimPrefix(start[0], "/opt/mirrorfleet/")
+		credentials := t.TempDir()
+		args := start[1:]
+		for i, arg := range args {
+			if file, is := strings.CutPrefix(arg, "${CREDENTIALS_DIRECTORY}/"); is {
+				if !strings.Contains(text, "\nLoadCredential="+file+":/etc/mirrorfleet/secrets/") {
+					t.Errorf("%s loads no credential %s", name, file)
+				}
+				args[i] = filepath.Join(credentials, file)
+				must.Do(t, os.WriteFile(args[i], []byte("a-password\n"), 0o600))
+			}
+			args[i] = strings.ReplaceAll(strings.ReplaceAll(args[i], "/etc/mirrorfleet/fleet.yaml", "fleet.yaml"), "%H-%i", "here-1")
+		}
+		// The shipped settings are read; what they name is not there.
+		cmd := fleettest.Command(t.Context(), t, command, args...)
+		out, _ := cmd.CombinedOutput()
+		missing := regexp.MustCompile(`(/etc|/var/lib)/mirrorfleet/\S+: no such file`)
+		if code := cmd.ProcessState.ExitCode(); code != 2 || !missing.Match(out) {
+			t.Errorf("%s: %v: exit code %d, said %s; want 2 and the file that is missing", name, args, code, out)
+		}
+	}
+}
