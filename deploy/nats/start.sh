@@ -18,4 +18,20 @@ for name in $(env | sed -n 's/^\(NATS_[A-Z0-9_]*\)=.*/\1/p'); do
 	esac
 	export "$name='$value'"
 done
+# What the files need and the environment lacks: the server names the variable alone.
+conf=
+for arg in "$@"; do
+	case $arg in *.conf) conf=$arg ;; esac
+done
+if [ -r "$conf" ]; then
+	included() { (cd "$(dirname "$conf")" && sed -n 's/^ *include *\([a-z.-]*\) *$/\1/p' "$@"); } # each is beside it
+	files=$(included "$(basename "$conf")")
+	[ -z "$files" ] || files="$files $(included $files)"
+	for name in $(cd "$(dirname "$conf")" && sed 's/#.*//' "$(basename "$conf")" $files | grep -o '\$NATS_[A-Z0-9_]*' | sort -u); do
+		eval "[ \"\${${name#\$}+set}\" ]" || {
+			echo "start.sh: ${name#\$} is not set, and $conf needs it: set it in the environment (docs/scale.md, docs/secure.md)" >&2
+			exit 2
+		}
+	done
+fi
 exec nats-server "$@"

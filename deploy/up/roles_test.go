@@ -77,6 +77,15 @@ func (u *up) checkRoles() {
 		must.Do(u.t, rdb.Close())
 	}
 	u.checkDoors()
+	// A role that lacks a right is refused at start, with the setting and the remedy.
+	for role, start := range map[string]string{
+		"viewer": "worker", "worker": "producer run --miners $FLEET/world/miners.json --registry $FLEET/world/master_repositories.json",
+	} {
+		out := u.sh(role, "export MIRRORFLEET_REDIS=${MIRRORFLEET_REDIS:-redis://127.0.0.1:1}; "+start+" --connect-timeout 5s 2>&1 || echo code $?")
+		if !strings.Contains(out, "code 2") || !strings.Contains(out, "--nats: the user at") || !strings.Contains(out, "deploy/nats/settings.conf") {
+			u.t.Errorf("%s as a %s says %s; want exit code 2, the setting and the remedy", start, role, out)
+		}
+	}
 }
 
 // checkDoors tries to get in without a certificate, without a password, and without TLS.

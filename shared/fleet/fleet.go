@@ -124,8 +124,13 @@ func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	cfg.Streams.Wait = cfg.ConnectTimeout
+	role := jobstream.RoleProducer
 	if cfg.Worker {
-		cfg.Streams.Role = jobstream.RoleWorker
+		role = jobstream.RoleWorker
+		cfg.Streams.Role = role
+	}
+	if err := jobstream.Suits(ctx, cfg.NATS, role, cfg.NATSFiles); err != nil {
+		return command.Usage("--nats: %w", err)
 	}
 	if f.Bus, err = OpenStreams(ctx, f.nc, cfg.Streams); err == nil {
 		f.askWhoAmI(ctx, cfg, asker)

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,6 +49,36 @@ func TestShippedRolesHaveWhatTheyNeed(t *testing.T) {
 			purge := "publish $JS.API.STREAM.PURGE.KV_ROUNDS"
 			if one.role == jobstream.RoleProducer && one.denied && !slices.Contains(got.Denied, purge) {
 				t.Errorf("user %s as %s: denied are %q, want %q among them: old rounds are forgotten", one.user, one.role, got.Denied, purge)
+			}
+		}
+	}
+}
+
+// TestAnotherRolesUserIsRefused: a worker with a viewer's user took no job and said that
+// NATS does not answer, and a producer with a worker's waited for a leader. A start ends at
+// once, and names what is missing. It is so before anything is declared, and afterwards.
+func TestAnotherRolesUserIsRefused(t *testing.T) {
+	t.Parallel()
+	b := alone(t)
+	for _, declared := range []bool{false, true} {
+		if declared {
+			b.open(b.nc, 1)
+		}
+		for _, one := range []struct {
+			user    string
+			role    jobstream.Role
+			refused bool
+		}{
+			{cluster.Producer, jobstream.RoleProducer, false},
+			{cluster.Worker, jobstream.RoleWorker, false},
+			{cluster.Worker, jobstream.RoleProducer, true},
+			{cluster.Viewer, jobstream.RoleProducer, true},
+			{cluster.Viewer, jobstream.RoleWorker, true},
+		} {
+			err := jobstream.Suits(t.Context(), b.cluster.URL(one.user), one.role, jobstream.Files{})
+			refusal, is := errors.AsType[*jobstream.RoleError](err)
+			if is != one.refused || is && (!strings.Contains(err.Error(), "publish $") || strings.Contains(err.Error(), "test-only") || len(refusal.Denied) < 2) {
+				t.Errorf("declared: %t: user %s as %s: %v, want a refusal with what is missing: %t", declared, one.user, one.role, err, one.refused)
 			}
 		}
 	}

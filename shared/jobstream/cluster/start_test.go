@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -75,6 +76,18 @@ func TestEveryPasswordIsText(t *testing.T) {
 				return err == nil
 			})
 		}
+	}
+}
+
+// A variable that the files need and the environment lacks is named, with the remedy: the
+// server said "variable reference ... can not be found".
+func TestAMissingVariableIsNamed(t *testing.T) {
+	t.Parallel()
+	cmd := started(t.Context(), t, "127.0.0.1:0")
+	cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool { return strings.HasPrefix(v, "NATS_VIEWER_PASSWORD=") })
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "NATS_VIEWER_PASSWORD is not set") || !strings.Contains(string(out), "set it in the environment") {
+		t.Errorf("%v, %s; want exit code 2, the variable and the remedy", err, out)
 	}
 }
 
