@@ -107,6 +107,7 @@ func showConducted(ctx context.Context, s *session.Session, o options, result co
 		return err
 	}
 	if result.before.Revision > 0 && result.before.Revision < result.Revision {
+		fmt.Fprintln(os.Stdout)
 		if err := page.Comparison(os.Stdout, outcome.Compare(result.before, result.Result)); err != nil {
 			return err
 		}

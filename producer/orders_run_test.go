@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"mirrorfleet/producer/view"
+	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
 )
@@ -55,7 +56,14 @@ func TestARoundIsCancelledUnderWork(t *testing.T) {
 	server := serve(t, nil, s.args...)
 	until(t, "jobs are done, and others run", func() bool { return s.phase(t, job.Done) > 0 && s.phase(t, job.Running) > 0 })
 	const reason = "the mirror is moved"
-	c := printed[view.Cancel](t, "CancelAnswer", 0, append([]string{"cancel", "latest", "--reason", reason}, s.servers...)...)
+	ordered := run(t, "producer", append([]string{"cancel", "latest", "--json", "--reason", reason}, s.servers...)...)
+	var c view.Cancel
+	if err := json.Unmarshal([]byte(ordered.stdout), &c); err != nil || ordered.code != 0 || webtest.Printed("CancelAnswer", ordered.stdout) != nil {
+		t.Fatalf("exit %d, %v\n%s%s", ordered.code, err, ordered.stdout, ordered.stderr)
+	}
+	if !strings.Contains(ordered.stderr, "waiting until it is carried out") || strings.Contains(ordered.stderr, "standing by") {
+		t.Errorf("it says %q, want that it waits, and not that it stands by", ordered.stderr)
+	}
 	r := concluded(t, s.bus, 1)
 	if !c.Whole || len(c.Cancelled) == 0 || c.Outstanding != 0 || r.Round != c.Round || r.Cancelled != len(c.Cancelled) || r.Done+r.Failed != r.Planned {
 		t.Errorf("ordered %+v; the outcome has %d cancelled, %d done, %d failed of %d", c, r.Cancelled, r.Done, r.Failed, r.Planned)

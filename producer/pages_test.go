@@ -90,6 +90,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	must(err)
 	r.Due = m.Due
 	r.Round = replayedRound
+	r.PlannedRules = m.Rules
 	r.AsOf = m.AsOf
 	r.DeadLetters = []job.DeadLetter{letter}
 	r.Degraded = []outcome.Degraded{{UID: 5, Missing: missing}}

@@ -2,6 +2,10 @@ package audit
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+
+	"mirrorfleet/shared/plural"
 )
 
 // Report is the result of an audit.
@@ -77,6 +81,32 @@ func (a Report) Harmful() (n int) {
 		}
 	}
 	return n
+}
+
+// maxNamed is how many discrepancies Lines names one by one. A lost bucket can have one for
+// each miner, and the first few show which bucket it is.
+const maxNamed = 20
+
+// Lines name the harmful discrepancies, up to a number of them, and count the harmless ones by
+// kind. A crash or a lost lease leaves harmless ones.
+func (a Report) Lines() (lines []string) {
+	wrong, harmless := 0, map[Kind]int{}
+	for _, d := range a.Discrepancies {
+		if d.Harmless {
+			harmless[d.Kind]++
+			continue
+		}
+		if wrong++; wrong <= maxNamed {
+			lines = append(lines, d.String())
+		}
+	}
+	if more := wrong - maxNamed; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
+	}
+	for _, kind := range slices.Sorted(maps.Keys(harmless)) {
+		lines = append(lines, fmt.Sprintf("harmless: %s, %s", kind, plural.Of(harmless[kind], "time")))
+	}
+	return lines
 }
 
 // String is the audit's sum in one line, without the discrepancies.

@@ -38,6 +38,8 @@ type concludedBody struct {
 	Pool      scoring.Pool
 	Signed    string
 	Unsettled int
+	// Audit is of what is stored; nil while a replay changes that.
+	Audit *audited
 }
 
 // lack is one kind of thing that an outcome lacks, with the things.
@@ -81,6 +83,17 @@ func (d *Dashboard) concluded(r *http.Request, stands *view.Round, wanted int) (
 		Unsettled: result.Unsettled,
 	}
 	head.Notices = append(head.Notices, completeness(&result, len(body.Lacks)))
+	if stands.State != view.Replaying {
+		found, err := d.audits.of(r.Context(), d.cfg.Bus, result, d.cfg.Now())
+		if err != nil {
+			return page{}, err
+		}
+		body.Audit = &found
+		if !found.Holds() {
+			text := "The audit does not hold: what is stored of the round does not fit together. What differs is at the end of this page."
+			head.Notices = append(head.Notices, notice{"bad", text, ""})
+		}
+	}
 	title := "Round " + stands.Round
 	if wanted != 0 {
 		body.Query = "?revision=" + strconv.Itoa(at.Revision)

@@ -65,6 +65,7 @@ type Dashboard struct {
 	templates templates
 	assets    assets
 	outcomes  *outcomes
+	audits    *audits
 	health    health
 	shows     *shows
 	slots     chan struct{} // each page in work fills one
@@ -87,6 +88,7 @@ func New(cfg Config) (*Dashboard, error) {
 		cfg:        cfg.withDefaults(),
 		assets:     readAssets(),
 		outcomes:   newOutcomes(),
+		audits:     newAudits(),
 		slots:      make(chan struct{}, atWork),
 		concluding: make(chan struct{}, 1),
 		pasts:      view.NewPasts(),

@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/dashboard"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
@@ -53,6 +55,27 @@ func TestARoundIsShownAfterwards(t *testing.T) {
 	}
 	has(t, b.get(t, path+"/compare?from=2&to=2"), http.StatusOK, "No miner changed")
 	has(t, b.get(t, "/rounds/latest"), http.StatusOK, "Round "+r.Round)
+}
+
+// A concluded round's page has the audit of what is stored of it. An audit is kept for
+// minutes, and then made anew: one that finds damage is told at the top, and names it.
+func TestTheAuditOfARound(t *testing.T) {
+	t.Parallel()
+	var later atomic.Int64
+	b := setup(t, func(c *dashboard.Config) { c.Now = func() time.Time { return now.Add(time.Duration(later.Load())) } })
+	b.Work(t)
+	r := b.Concluded(t, now)
+	path := "/rounds/" + r.Round
+	has(t, b.get(t, path), http.StatusOK, ": 2 planned = 2 done &#43; 0 failed &#43; 0 outstanding.")
+	record, _, err := b.Bus.Records.Load(t.Context(), r.Round, 1)
+	must.Do(t, err)
+	must.Get(b.Bus.Bucket(job.BucketEvaluation).Put(t.Context(), record.Evaluation, []byte(hostile)))(t)
+	later.Store(int64(time.Minute))
+	if page := b.get(t, path); strings.Contains(page.Body, "The audit does not hold") {
+		t.Error("a minute later the audit is made anew, want the one of before for some minutes")
+	}
+	later.Store(int64(time.Hour))
+	has(t, b.get(t, path), http.StatusOK, "The audit does not hold", "which does NOT hold", "miner 1: evaluation that is not the one of the outcome: ")
 }
 
 // Tables keep their state in the address, and what makes no sense there is refused.

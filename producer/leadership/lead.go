@@ -125,7 +125,7 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, befor
 			}
 			continue // somebody was faster
 		}
-		if seen.note(other, revision, now) {
+		if seen.note(other, revision, now) && !c.Quiet {
 			c.Log.WarnContext(ctx, standingBy(round), "round", round, "producer", other.Name, "silence", other.For)
 		}
 		c.StandingBy(other.Name)

@@ -54,7 +54,7 @@ func afterCancel(c *view.Cancel) string {
 	case c.Revision > c.Replay && c.Complete:
 		return fmt.Sprintf("The round is concluded, with revision %d, and is complete.", c.Revision)
 	case c.Revision > c.Replay:
-		return fmt.Sprintf("The round is concluded, with revision %d, and is NOT complete. %s", c.Revision, remedy(c.Round, false))
+		return fmt.Sprintf("The round is concluded, with revision %d, and is NOT complete. %s", c.Revision, remedy(c.Round, c.PlannedRules, false))
 	case c.State == view.Running || c.State == view.Replaying:
 		return "The round continues: " + left + "."
 	}

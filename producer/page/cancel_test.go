@@ -10,6 +10,7 @@ import (
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -29,6 +30,8 @@ func TestCancelPages(t *testing.T) {
 			Reason:    "the registry of the day before \x1b[31mwas given: it is run again from the right one",
 			State:     view.Concluded,
 			Revision:  1,
+
+			PlannedRules: scoring.FirstRules,
 		},
 		"continues": {Cancelled: []int{5, 17}, State: view.Running, Outstanding: 3},
 		"stopped":   {Cancelled: []int{5}, State: view.Stopped, Outstanding: 1},

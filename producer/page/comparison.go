@@ -13,7 +13,6 @@ import (
 // the reason.
 func Comparison(w io.Writer, c outcome.Comparison) error {
 	p := newPage(w)
-	p.blank()
 	p.textf(0, "Revision %d against revision %d of round %s: %s changed", c.To, c.From, c.Round, plural.Of(len(c.Changes), "miner"))
 	if len(c.Changes) > 0 {
 		p.blank()

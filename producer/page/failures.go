@@ -47,7 +47,7 @@ func printFailed(p *page, r *view.Round, identities bool) {
 	}
 	if grouped {
 		p.textf(0, "producer failed %s --like KEY lists a group whole", r.Round)
-		p.textf(0, "producer replay %s --like KEY runs a group again", r.Round)
+		p.textf(0, "producer replay %s --like KEY%s runs a group again", r.Round, underRules(r.PlannedRules))
 	}
 }
 
@@ -58,7 +58,7 @@ func FailuresLike(w io.Writer, r view.Round) error {
 	printGroups(p, r.Groups)
 	printFailures(p, r.Failures)
 	if r.State == view.Concluded && len(r.Groups) == 1 {
-		p.textf(0, "Remedy: producer replay %s --like %s", r.Round, r.Groups[0].Key)
+		p.textf(0, "Remedy: producer replay %s --like %s%s", r.Round, r.Groups[0].Key, underRules(r.PlannedRules))
 	}
 	return p.writeTo(w)
 }
@@ -122,7 +122,7 @@ func wayOut(r *view.Round, identities bool) string {
 	case r.State == view.Damaged:
 		return "Its last outcome cannot be read: producer run --resume " + r.Round + " makes it again."
 	case r.State == view.Concluded && len(r.Failures) > 0:
-		return remedy(r.Round, identities)
+		return remedy(r.Round, r.PlannedRules, identities)
 	}
 	return ""
 }

@@ -8,13 +8,14 @@ import (
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring"
 )
 
 // failedRound is a round with so many failed miners.
 func failedRound(n int, fail func(uid int) outcome.Failed) view.Round {
 	r := view.Round{
 		Summary: view.Summary{Round: "20260601t000000z-010203", State: view.Concluded, Failed: n}, Revisions: []int{1}, Replaying: []int{},
-		FailedLookUps: []job.Missing{}, Damaged: []outcome.Lost{}, CancelOrders: []job.CancelOrder{},
+		PlannedRules: scoring.RulesVersion, FailedLookUps: []job.Missing{}, Damaged: []outcome.Lost{}, CancelOrders: []job.CancelOrder{},
 	}
 	for uid := range n {
 		one := fail(uid)
@@ -47,5 +48,6 @@ func TestFailurePages(t *testing.T) {
 	if err != nil || len(one.Failures) != 4 {
 		t.Fatalf("%d miners (%v), want the 4 of the smallest group", len(one.Failures), err)
 	}
+	one.PlannedRules = scoring.FirstRules
 	goldenPage(t, "failures/like", "Round", one, FailuresLike)
 }

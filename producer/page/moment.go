@@ -39,7 +39,7 @@ func (m moment) sections() []section {
 
 // times are the elapsed time and the time that is left.
 func (m moment) times() []string {
-	times := []string{"elapsed " + view.Clock(m.Now.Sub(m.Started))}
+	times := []string{"elapsed " + view.Clock(cmp.Or(m.Took, m.Now.Sub(m.Started)))}
 	switch left := m.Remaining(); {
 	case left.Known:
 		return append(times, strings.TrimSpace("about "+view.Clock(left.Time)+" left "+left.Why))

@@ -11,6 +11,7 @@ import (
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/plural"
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/terminal"
 )
@@ -139,7 +140,7 @@ func printJobs(w io.Writer, r outcome.Result) error {
 	if r.Complete {
 		p.painted(terminal.Good, func() { p.textf(0, "The round is complete.") })
 	} else {
-		printIncomplete(p, r.Round, len(r.UnknownIdentities) > 0)
+		printIncomplete(p, r.Round, r.PlannedRules, len(r.UnknownIdentities) > 0)
 	}
 	return p.writeTo(w)
 }
@@ -215,19 +216,29 @@ func printDamaged(p *page, damaged []outcome.Lost) {
 }
 
 // printIncomplete says that a round is not complete, and how to get what it lacks.
-func printIncomplete(p *page, name string, identities bool) {
+func printIncomplete(p *page, name string, planned int, identities bool) {
 	p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
-	p.textf(0, "%s", remedy(name, identities))
+	p.textf(0, "%s", remedy(name, planned, identities))
 }
 
-// remedy names the command that runs again what failed. identities says that GitHub must
-// be asked again, which takes the file of tokens.
-func remedy(name string, identities bool) string {
+// remedy names the command that runs again what failed. planned is the version of the rules
+// that the round was planned under; identities says that GitHub must be asked again, which
+// takes the file of tokens.
+func remedy(name string, planned int, identities bool) string {
 	text := "Remedy: producer replay " + name
 	if identities {
 		text += " --tokens FILE"
 	}
-	return text
+	return text + underRules(planned)
+}
+
+// underRules is what a replay must be told of a round that was planned under other rules; ""
+// for one of the current ones. A round from before rules had a version is of the first one.
+func underRules(planned int) string {
+	if max(planned, scoring.FirstRules) == scoring.RulesVersion {
+		return ""
+	}
+	return " --rules current"
 }
 
 // printRules names the version of the rules. An outcome from before they were noted has none.

@@ -10,6 +10,7 @@ import (
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -23,6 +24,21 @@ func TestSkippedItemsAreBounded(t *testing.T) {
 	}
 	if got, want := skipped(slices.Repeat(items, 100)), ten+" and 990 more"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// The remedy of an incomplete round of other rules can be typed as it stands: a replay of it
+// is refused without the rules.
+func TestTheRemedyNamesTheRules(t *testing.T) {
+	t.Parallel()
+	for planned, want := range map[int]string{
+		0: " --rules current", scoring.FirstRules: " --rules current", scoring.RulesVersion: "",
+	} {
+		var out bytes.Buffer
+		must.Do(t, Result(&out, outcome.Result{Round: "r1", Revision: 1, Rules: scoring.RulesVersion, PlannedRules: planned}))
+		if line := "\nRemedy: producer replay r1" + want + "\n"; !strings.Contains(out.String(), line) {
+			t.Errorf("planned under %d: want %q in\n%s", planned, line, out.String())
+		}
 	}
 }
 

@@ -27,7 +27,7 @@ func Rewards(w io.Writer, l view.Rewards) error {
 		p.textf(0, "%s", origin(time.Time{}))
 	}
 	if !l.Complete {
-		printIncomplete(p, l.Round, len(l.UnknownIdentities) > 0)
+		printIncomplete(p, l.Round, l.PlannedRules, len(l.UnknownIdentities) > 0)
 	}
 	p.blank()
 	if err := p.writeTo(w); err != nil {

@@ -49,6 +49,11 @@ func TestWatchPages(t *testing.T) {
 		commandtest.Golden(t, filepath.Join("testdata", "watch", name+".txt"), strings.Join(lines, "\n")+"\n")
 	}
 
+	m.Took = 75 * time.Second
+	if line := m.lines(pageWidth)[0]; !strings.Contains(line, "elapsed 01:15, concluded") {
+		t.Errorf("of a concluded round: %q, want how long it took, and that it is concluded", line)
+	}
+
 	var out bytes.Buffer
 	events := []view.Event{
 		{Progress: &view.RoundProgress{Planned: 24, Queued: 8, Running: 3, Done: 12, Failed: 1, Degraded: 2, Retrying: 1}},

@@ -220,7 +220,9 @@ func (r *Runner) FollowCancel(ctx context.Context, c Cancelled) error {
 	standing := make(chan struct{}) // closed when this producer stands by no longer
 	var watch sync.WaitGroup
 	watch.Go(func() { r.awaitCarriedOut(waiting, c, standing, stop) })
-	_, err := r.holding(waiting, c.Round, func(ctx context.Context) (outcome.Result, error) {
+	follower := *r
+	follower.cfg.waits = true
+	_, err := follower.holding(waiting, c.Round, func(ctx context.Context) (outcome.Result, error) {
 		select {
 		case <-standing:
 		default:

@@ -60,6 +60,10 @@ type Config struct {
 	Traced func(id string)
 	// Log default: slog.Default().
 	Log *slog.Logger
+
+	// waits says that this producer waits for another one to carry out an order, and does so
+	// itself only if nobody else does.
+	waits bool
 }
 
 // Runner runs rounds. Several may run at the same time.
@@ -125,6 +129,7 @@ func (cfg Config) Leadership() leadership.Config {
 		Takeover:     cfg.Takeover,
 		SoleProducer: cfg.SoleProducer,
 		Predecessor:  cfg.Predecessor,
+		Quiet:        cfg.waits,
 		StandingBy:   func(leader string) { seen(Sight{StandsBy: leader}) },
 		Log:          cfg.Log,
 	}

@@ -33,11 +33,12 @@ type Cancel struct {
 	Cancelled []int `json:"cancelled"`
 	Otherwise []int `json:"ended_otherwise"`
 
-	// State, Revision, Complete and Outstanding are the round's.
-	State       State `json:"state"`
-	Revision    int   `json:"revision"`
-	Complete    bool  `json:"complete"`
-	Outstanding int   `json:"outstanding"`
+	// The rest is the round's.
+	State        State `json:"state"`
+	Revision     int   `json:"revision"`
+	Complete     bool  `json:"complete"`
+	Outstanding  int   `json:"outstanding"`
+	PlannedRules int   `json:"planned_rules"`
 }
 
 // OrderCancel stores an order to cancel a round; "latest" is the last one planned.
@@ -95,6 +96,7 @@ func CancelOf(ctx context.Context, bus *jobstream.Bus, c round.Cancelled, now ti
 	v.Revision = stands.Revision
 	v.Complete = stands.Complete
 	v.Outstanding = stands.Outstanding
+	v.PlannedRules = stands.PlannedRules
 	records, err := bus.Records.List(ctx, c.Round)
 	if err != nil {
 		return v, fmt.Errorf("reading the records of round %s: %w", c.Round, err)

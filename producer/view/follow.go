@@ -136,6 +136,9 @@ func (f *Follow) End(ctx context.Context, bus *jobstream.Bus, tell func(Event) e
 	if err != nil {
 		return Summary{}, fmt.Errorf("round %s: %w", f.manifest.Round, err)
 	}
+	if stands.State == Concluded && stands.Seconds != nil {
+		f.Watch.Conclude(time.Duration(*stands.Seconds * float64(time.Second)))
+	}
 	return stands.Summary, tell(f.event(f.at, now, Event{Type: EventEnd, End: &stands.Summary}))
 }
 

@@ -16,10 +16,13 @@ import (
 type Moment struct {
 	Round        string
 	Started, Now time.Time
-	Progress     round.Progress
-	Sight        round.Sight
-	Meter        *estimate.Meter
-	Bucket       ratelimit.State
+	// Took is how long a round took that is concluded; 0 for one that is not, and for one
+	// that its own process shows.
+	Took     time.Duration
+	Progress round.Progress
+	Sight    round.Sight
+	Meter    *estimate.Meter
+	Bucket   ratelimit.State
 	// Redis is why no permit would be granted; nil if one would be.
 	Redis error
 	// NATS is what is wrong with NATS; nil if nothing is. Silent is since when NATS has
@@ -60,6 +63,7 @@ type Watch struct {
 	started time.Time
 
 	mu       sync.Mutex
+	took     time.Duration
 	progress round.Progress
 	sight    round.Sight
 	miners   []MinerNow
@@ -92,6 +96,13 @@ func (w *Watch) See(s round.Sight) {
 	w.sight = s
 }
 
+// Conclude takes how long the round took, once it is concluded.
+func (w *Watch) Conclude(took time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.took = took
+}
+
 // Show takes how each miner's job stands.
 func (w *Watch) Show(miners []MinerNow) {
 	w.mu.Lock()
@@ -104,6 +115,7 @@ func (w *Watch) Latest(m *Moment, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m.Now = now
+	m.Took = w.took
 	m.Progress = w.progress
 	m.Sight = w.sight
 	m.Miners = w.miners

@@ -10,6 +10,7 @@ import (
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
 )
 
 // Round is a round as it stands: its plan, how far its jobs are now, and what
@@ -18,6 +19,9 @@ type Round struct {
 	Summary
 
 	Mirror string `json:"mirror"`
+	// PlannedRules is the version of the rules that the round was planned under. A replay of
+	// one of other rules than this program's must say so.
+	PlannedRules int `json:"planned_rules"`
 	// Revisions are those of the outcome.
 	Revisions []int `json:"revisions"`
 	// Failures are the dead and the degraded miners and those whose identity is
@@ -85,6 +89,7 @@ func roundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 	return Round{
 		Summary:       s.Summary,
 		Mirror:        m.Mirror,
+		PlannedRules:  m.RulesVersion(),
 		Revisions:     append([]int{}, s.revisions...),
 		Failures:      failures.Ended,
 		Replaying:     append([]int{}, failures.Replaying...),
@@ -121,6 +126,8 @@ type Rewards struct {
 	// UnknownIdentities, FromStored, FailedLookUps and Damaged say what is.
 	Complete bool   `json:"complete"`
 	Mirror   string `json:"mirror"`
+	// PlannedRules is that of Round.
+	PlannedRules int `json:"planned_rules"`
 
 	UIDs    []int     `json:"uids"`
 	Hotkeys []string  `json:"hotkeys"`
@@ -150,6 +157,7 @@ func RewardsOf(r outcome.Result, now time.Time) Rewards {
 		AgeSeconds:        now.Sub(r.AsOf).Seconds(),
 		Complete:          r.Complete,
 		Mirror:            r.Mirror,
+		PlannedRules:      max(r.PlannedRules, scoring.FirstRules),
 		Sum:               r.Outcome.Sum,
 		Untaken:           r.Outcome.Untaken,
 		Due:               dueOf(r.Due),

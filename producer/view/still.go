@@ -21,6 +21,8 @@ type Remaining struct {
 // silent or no job has read its lists, it says so and guesses nothing.
 func (m *Moment) Remaining() Remaining {
 	switch p := m.Progress; {
+	case m.Took > 0:
+		return Remaining{Why: "concluded"}
 	case m.Sight.StandsBy != "":
 		return Remaining{}
 	case p.Planned == 0:

@@ -89,7 +89,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 // The check of each answer, and of each text that a command prints, sees what is not as described.
 func TestTheDescriptionIsHeld(t *testing.T) {
 	t.Parallel()
-	const good = `{"round": "r1", "revision": 1, "as_of": "2026-06-01T00:00:00Z", "age_seconds": 1.5, "complete": true, "mirror": "http://m",
+	const good = `{"round": "r1", "revision": 1, "as_of": "2026-06-01T00:00:00Z", "age_seconds": 1.5, "complete": true, "mirror": "http://m", "planned_rules": 2,
 		"uids": [0, 1], "hotkeys": ["a", "b"], "rewards": [0.5, 0.5], "sum": 1, "untaken": 0, "dead": [], "degraded": [], "failed_look_ups": [], "damaged": [],
 		"from_stored": [], "shared_account": [], "unknown_identities": []}`
 	for _, c := range []struct {

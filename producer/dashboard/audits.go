@@ -1,0 +1,65 @@
+package dashboard
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/jobstream"
+)
+
+// audits keeps the last audits. One reads every evaluation of a round, which of 256 miners
+// takes some 50 ms: as long as several pages. The page says when it was made.
+type audits struct {
+	mu   sync.Mutex
+	last map[view.OutcomeRef]audited
+}
+
+type audited struct {
+	audit.Report
+
+	At time.Time
+}
+
+// How long an audit is shown before it is made anew. What is stored of a concluded round
+// changes only by damage, or by a replay, which makes another outcome. One that found something
+// is soon made again: workers are still settling when a round has just been concluded.
+const (
+	auditAge = 5 * time.Minute
+	foundAge = 10 * time.Second
+)
+
+func (a audited) lasts() time.Duration {
+	if len(a.Discrepancies) > 0 {
+		return foundAge
+	}
+	return auditAge
+}
+
+// auditsKept bounds their number. An audit is small: it names what does not fit.
+const auditsKept = 100
+
+func newAudits() *audits { return &audits{last: map[view.OutcomeRef]audited{}} }
+
+// of audits what is stored of the round of an outcome. Two viewers who ask at once cost the
+// round one audit.
+func (a *audits) of(ctx context.Context, bus *jobstream.Bus, r outcome.Result, now time.Time) (audited, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at := view.OutcomeRef{Round: r.Round, Revision: r.Revision}
+	if found, kept := a.last[at]; kept && now.Sub(found.At).Abs() < found.lasts() {
+		return found, nil
+	}
+	whole, err := view.OutcomeOf(ctx, bus, r)
+	if err != nil {
+		return audited{}, err
+	}
+	if len(a.last) >= auditsKept {
+		clear(a.last)
+	}
+	a.last[at] = audited{*whole.Audit, now}
+	return a.last[at], nil
+}
