@@ -37,10 +37,14 @@ JAEGER_UI ?=
 PICTURES  ?=
 # axe-core, which the dashboard's tests give to the pages in a browser.
 AXE       := $(BIN)/axe/node_modules/axe-core/axe.min.js
+# What checks the Python: ruff is a wheel of pip's and pyright a package of npm's, each held to the digests in tools/.
+RUFF      := $(BIN)/ruff/bin/ruff
+PYRIGHT   := $(BIN)/pyright/node_modules/pyright/index.js
 # Tests run in their packages' folders: a relative folder of cases is meant from here.
 PARITY_FOLDER = case "$$MIRRORFLEET_PARITY" in ""|/*) ;; *) export MIRRORFLEET_PARITY="$(CURDIR)/$$MIRRORFLEET_PARITY";; esac;
 
 test look trace-test validator crash bench soak chaos loss up-test: SETUP := test
+lint: SETUP := lint
 
 bundle packed: GRAMMARS := $(BIN)/grammars$(if $(CROSS),-$(ARCH))
 cross-grammars: GRAMMARS := $(BIN)/grammars-$(ARCH)
@@ -94,6 +98,14 @@ $(AXE): tools/axe/package.json tools/axe/package-lock.json | tools
 	@rm -rf $(BIN)/axe && mkdir -p $(BIN)/axe && cp $^ $(BIN)/axe/
 	@npm ci --prefix $(BIN)/axe --ignore-scripts --no-audit --no-fund --silent && touch $@
 
+$(RUFF): tools/ruff/requirements.txt | tools
+	@rm -rf $(BIN)/ruff && python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps \
+		--only-binary :all: --require-hashes --target $(BIN)/ruff -r $< && touch $@
+
+$(PYRIGHT): tools/pyright/package.json tools/pyright/package-lock.json | tools
+	@rm -rf $(BIN)/pyright && mkdir -p $(BIN)/pyright && cp $^ $(BIN)/pyright/
+	@npm ci --prefix $(BIN)/pyright --ignore-scripts --no-audit --no-fund --silent && touch $@
+
 .PHONY: look
 look: build $(AXE) ### look at the dashboard in Chromium [PICTURES=DIR]
 	@MIRRORFLEET_PICTURES="$(abspath $(PICTURES))" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_AXE="$(abspath $(AXE))" \
@@ -127,7 +139,7 @@ conform-diff: ### list what has changed in a checkout of the validator since the
 .PHONY: conform-planted
 conform-planted: build ### plant eight changes in copies of a checkout of the validator, and find each: make conform-planted VALIDATOR=DIR
 	@VALIDATOR="$(VALIDATOR)" PYTHON="$(CONFORM_PYTHON)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
-		python3 -B -m unittest conformance.tests.planted
+		python3 -B -m conformance.tests.planted
 
 .PHONY: crash
 crash: build ### kill workers and producers three times in a row at every crash point
@@ -164,7 +176,10 @@ parity: build ## run every recorded round through real processes: MIRRORFLEET_PA
 		| { grep --line-buffered -v -E '^ *=== (RUN|PAUSE|CONT|NAME)'; exit "$${PIPESTATUS[0]}"; }
 
 .PHONY: lint
-lint: ### run every linter of .golangci.yaml
+lint: $(RUFF) $(PYRIGHT) ### run every linter of .golangci.yaml, and those of the Python
+	@$(RUFF) check --quiet conformance deploy/validator
+	@$(RUFF) format --quiet --check conformance
+	@for folder in conformance deploy/validator; do node $(PYRIGHT) -p $$folder > $(BIN)/pyright/said || { cat $(BIN)/pyright/said; exit 1; }; done
 	@$(call tool,golangci-lint) run ./...
 	@linter=$$($(GO) tool -modfile=tools/golangci-lint/go.mod -n golangci-lint) && cd deploy/kubernetes && "$$linter" run ./...
 

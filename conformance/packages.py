@@ -77,6 +77,8 @@ def _version(python: str) -> str:
         said = subprocess.run([python, '-c', 'import sys; print(*sys.version_info[:2])'], capture_output=True, text=True)
     except FileNotFoundError as e:
         raise ConformanceError(f'{python} is not there. The validator needs Python 3.12 or later: PYTHON=PATH') from e
+    if said.returncode:
+        raise ConformanceError(f'{python} does not run: {said.stderr.strip()}. The validator needs Python 3.12 or later: PYTHON=PATH')
     version = tuple(int(n) for n in said.stdout.split())
     if version < WANTED:
         raise ConformanceError(f'{python} is Python {".".join(map(str, version))}, and the validator needs 3.12 or later: PYTHON=PATH')

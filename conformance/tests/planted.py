@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 from typing import NamedTuple
 
-from conformance.checkout import Checkout
+from conformance.checkout import Checkout, ConformanceError
 from conformance.work import ROOT
 
 SCORING = 'gittensor/validator/oss_contributions/mirror/scoring.py'
@@ -119,4 +119,8 @@ class TestPlanted(unittest.TestCase):
 
 
 if __name__ == '__main__':
+    try:
+        Checkout(os.environ.get('VALIDATOR', ''))
+    except ConformanceError as e:
+        sys.exit(f'conform: {e}')
     unittest.main()

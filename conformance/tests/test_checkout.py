@@ -61,6 +61,11 @@ class TestCheckout(unittest.TestCase):
             checkout = Checkout(fake(folder))
             with self.assertRaisesRegex(ConformanceError, 'no-such-python is not there.*PYTHON='):
                 packages.environment(checkout, 'no-such-python', Path(folder))
+            shim = Path(folder) / 'python3.12'  # such as pyenv's, of a version that is not chosen
+            shim.write_text('#!/bin/sh\necho no version is chosen >&2; exit 127\n')
+            shim.chmod(0o755)
+            with self.assertRaisesRegex(ConformanceError, 'python3.12 does not run: no version is chosen.*PYTHON='):
+                packages.environment(checkout, str(shim), Path(folder))
 
     def test_packages_are_pinned_by_the_checkouts_hashes(self) -> None:
         with TemporaryDirectory() as folder:

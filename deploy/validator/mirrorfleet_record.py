@@ -96,7 +96,7 @@ class Recorder:
         self.lacking.clear()
         folder = load_weights._get_weights_dir()
         read = {name: json.loads((folder / name).read_text()) for name in (LANGUAGES, TOKENS, REGISTRY)}
-        home = pathlib.Path(gittensor.__file__).parent
+        home = pathlib.Path(str(gittensor.__file__)).parent
         self.round = {
             "format": FORMAT, "version": VERSION, "validator": gittensor.__version__, "mirror": client.GITTENSOR_MIRROR_DEFAULT_URL,
             "registry": read[REGISTRY], "programming_languages": read[LANGUAGES], "token_weights": read[TOKENS],

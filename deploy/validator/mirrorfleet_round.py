@@ -127,12 +127,14 @@ def signature_check():
 
 def signed_rewards(signed):
     """What the API's rewards say, from the outcome that was signed. Its age is by this machine's clock: no answer can make it younger."""
-    outcome, now = signed["outcome"], datetime.datetime.now(datetime.timezone.utc)
+    outcome, now, as_of = signed["outcome"], datetime.datetime.now(datetime.timezone.utc), instant(signed["as_of"])
+    if as_of is None:
+        raise ValueError("its outcome has no instant")
     hotkeys = {m["uid"]: m["hotkey"] for m in outcome["miners"]}
     uids = [reward["uid"] for reward in outcome["rewards"]]
     return {
         "round": signed["round"], "revision": signed["revision"], "due": signed.get("due"), "complete": signed["complete"],
-        "age_seconds": (now - instant(signed["as_of"])).total_seconds(), "uids": uids, "hotkeys": [hotkeys[uid] for uid in uids],
+        "age_seconds": (now - as_of).total_seconds(), "uids": uids, "hotkeys": [hotkeys[uid] for uid in uids],
         "rewards": [reward["reward"] for reward in outcome["rewards"]], "untaken": outcome["untaken"],
         "shared_account": outcome["shared_account"] or [], "signed_miners": outcome["miners"],
     }

@@ -19,6 +19,10 @@ log = logging.getLogger("mirrorfleet")
 class Evaluations(dict):
     """Evaluations that know the round which they are of: what they are is seen by the steps that get them."""
 
+    # One of them is set, or none.
+    round: mirrorfleet_round.Round
+    shadow: mirrorfleet_round.Round
+
 
 def recorder_of(folder):
     """Writes records into a folder, or None: a validator that cannot be recorded scores as it did."""
@@ -86,7 +90,7 @@ def install(forward, shadow=SHADOW, recorder=None, **asking):
 def compare(own, theirs):
     """Log and return the largest difference of the two, {uid: reward} each."""
     apart = {uid: abs(own.get(uid, 0.0) - theirs.get(uid, 0.0)) for uid in own.keys() | theirs.keys()}
-    for uid in sorted(apart, key=apart.get, reverse=True)[:5]:
+    for uid in sorted(apart, key=lambda uid: apart[uid], reverse=True)[:5]:
         log.info("uid %d: own %.6f, mirrorfleet %.6f", uid, own.get(uid, 0.0), theirs.get(uid, 0.0))
     return max(apart.values(), default=0.0)
 

@@ -68,7 +68,12 @@ func (m machine) setUp(target string) (code int, said, asked string) {
 // A machine that has everything is left alone, and a round needs less than the tests.
 func TestSetUpLeavesAWholeMachineAlone(t *testing.T) {
 	t.Parallel()
-	for target, without := range map[string][]string{"test": nil, "round": {"git", "python3", "redis-server", "promtool", "openssl", "chromium", "npm"}, "up": {"git", "python3", "promtool", "chromium"}} {
+	for target, without := range map[string][]string{
+		"test":  nil,
+		"lint":  {"git", "redis-server", "promtool", "openssl", "chromium"},
+		"round": {"git", "python3", "redis-server", "promtool", "openssl", "chromium", "npm"},
+		"up":    {"git", "python3", "promtool", "chromium"},
+	} {
 		if code, said, asked := newMachine(t, without...).setUp(target); code != 0 || said+asked != "" {
 			t.Errorf("%s, without %q: exit code %d, said %q, apt-get %q; want nothing done", target, without, code, said, asked)
 		}
@@ -82,6 +87,7 @@ func TestSetUpInstallsOrSaysHow(t *testing.T) {
 	for target, c := range map[string]struct{ without, packages string }{
 		"round": {"cc", "gcc libc6-dev"}, "up": {"make redis-server git", "make redis-server"},
 		"test": {"make git python3 redis-server promtool", "make redis-server git python3 prometheus"},
+		"lint": {"python3 npm", "python3 python3-pip npm"},
 	} {
 		want := "install --yes --no-install-recommends " + c.packages
 		m := newMachine(t, strings.Fields(c.without)...)
