@@ -79,7 +79,7 @@ for _ in range(3): asyncio.run(forward([f"hk{uid}" for uid in range(6)]))
 before = len(list(records.glob("*")))
 asyncio.run(forward([]))
 print("records:", before, len(list(records.glob("*"))))
-print("none without a folder:", v.recorder_of(""), v.recorder_of(str(home / "constants.py")))
+print("recorders without a folder:", [x for x in (v.recorder_of(""), v.recorder_of(str(home / "constants.py"))) if x])
 `
 
 // The adapter records what the validator has concluded by itself, and changes nothing of it:
@@ -95,7 +95,7 @@ func TestAValidatorsOwnRoundsAreRecorded(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), "python3", "-B", "-c", aValidator, t.TempDir(), dir, mirror)
 		cmd.Env = append(os.Environ(), "no_proxy=*")
 		out, err := cmd.CombinedOutput()
-		for _, want := range []string{"records: 2 2", "is not recorded", "none without a folder: None None", "is recorded in "} {
+		for _, want := range []string{"records: 2 2", "is not recorded", "recorders without a folder: []", "is recorded in "} {
 			if err != nil || !strings.Contains(string(out), want) {
 				t.Fatalf("%v: want %q in\n%s", err, want, out)
 			}

@@ -14,15 +14,25 @@ import (
 // What a page shows of one miner: the first causes and figures, each shortened. --json has all.
 const maxCauses, maxCause = 6, 160
 
-// verdictTexts say what a verdict means.
-var verdictTexts = map[shadow.Verdict]string{
-	shadow.Equal:      "to the last bit",
-	shadow.Time:       "equal once scored at the validator's instants",
-	shadow.Inputs:     "equal once our rules are given the validator's inputs",
-	shadow.Others:     "likewise, and only inputs of others or of the whole round differ",
-	shadow.Rule:       "from the same inputs, another result",
-	shadow.OursAlone:  "the validator does not have the miner",
-	shadow.TheirAlone: "our round does not have the miner",
+// verdictText says what a verdict means.
+func verdictText(v shadow.Verdict) string {
+	switch v {
+	case shadow.Equal:
+		return "to the last bit"
+	case shadow.Time:
+		return "equal once scored at the validator's instants"
+	case shadow.Inputs:
+		return "equal once our rules are given the validator's inputs"
+	case shadow.Others:
+		return "likewise, and only inputs of others or of the whole round differ"
+	case shadow.Rule:
+		return "from the same inputs, another result"
+	case shadow.OursAlone:
+		return "the validator does not have the miner"
+	case shadow.TheirAlone:
+		return "our round does not have the miner"
+	}
+	return ""
 }
 
 // Shadow prints how a validator's own rounds compare with ours: for each record the counts, then
@@ -55,7 +65,7 @@ func printShadowed(p *page, r *view.Shadowed, all bool) {
 		if c.Verdict == shadow.Rule {
 			colour = terminal.Warn
 		}
-		p.painted(colour, func() { p.hangf(fmt.Sprintf("%6d  %-15s  ", c.Miners, c.Verdict), "%s", verdictTexts[c.Verdict]) })
+		p.painted(colour, func() { p.hangf(fmt.Sprintf("%6d  %-15s  ", c.Miners, c.Verdict), "%s", verdictText(c.Verdict)) })
 	}
 	for _, note := range r.Notes {
 		p.textf(0, "NOTE: %s", note)

@@ -88,7 +88,7 @@ type VerdictCount struct {
 func ShadowOf(ctx context.Context, bus *jobstream.Bus, name string, revision int, data []byte) (Shadowed, error) {
 	record, err := shadow.Decode(data)
 	if err != nil {
-		return Shadowed{}, err //nolint:wrapcheck // it says what the file is not
+		return Shadowed{}, err
 	}
 	if name == "" {
 		if name, err = nearest(ctx, bus, &record); err != nil {
@@ -109,7 +109,7 @@ func ShadowOf(ctx context.Context, bus *jobstream.Bus, name string, revision int
 	}
 	report, err := shadow.Compare(ours, &record)
 	if err != nil {
-		return Shadowed{}, err //nolint:wrapcheck // it says what the record is of
+		return Shadowed{}, err
 	}
 	s := Shadowed{
 		Round:     r.Round,
@@ -210,7 +210,7 @@ func shadowNotes(r *outcome.Result, record *shadow.Record) ([]string, error) {
 	}
 	followed, err := conformance.Read()
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what was read
+		return nil, err
 	}
 	var files []string
 	for _, path := range slices.Sorted(maps.Keys(followed.Files)) {

@@ -29,7 +29,7 @@ const (
 	ruleIssueGate   = "issue eligibility"
 	ruleOwner       = "canonical owner"
 	ruleSolving     = "solving score"
-	ruleIssueTokens = "issue token score"
+	ruleIssueSum    = "issue token score"
 	ruleIssueSpam   = "open issue threshold"
 	ruleEarnings    = "issue earnings"
 	ruleRewards     = "rewards"
@@ -39,7 +39,7 @@ const (
 // of later rules, so the first one names the rule.
 var computed = []string{ //nolint:gochecknoglobals // a table
 	ruleMiners, ruleGate, ruleTokens, ruleBase, ruleLabel, ruleLinked, ruleDecay, ruleReview, ruleCollateral, ruleEligibility, ruleSpam,
-	ruleEarned, ruleRepository, ruleMiner, ruleOpenIssues, ruleClasses, ruleValid, ruleIssueGate, ruleOwner, ruleSolving, ruleIssueTokens,
+	ruleEarned, ruleRepository, ruleMiner, ruleOpenIssues, ruleClasses, ruleValid, ruleIssueGate, ruleOwner, ruleSolving, ruleIssueSum,
 	ruleIssueSpam, ruleEarnings, ruleRewards,
 }
 
@@ -155,7 +155,7 @@ func (f *figures) issues(at string, i *scoring.IssueFigures) {
 	f.count(ruleValid, at, "total_valid_solved_issues", i.TotalValidSolvedIssues)
 	f.num(ruleIssueGate, at, "issue_credibility", i.IssueCredibility)
 	f.flag(ruleIssueGate, at, "is_issue_eligible", i.IssueEligible)
-	f.num(ruleIssueTokens, at, "issue_token_score", i.IssueTokenScore)
+	f.num(ruleIssueSum, at, "issue_token_score", i.IssueTokenScore)
 	f.num(ruleEarnings, at, "issue_discovery_score", i.IssueDiscoveryScore)
 }
 

@@ -89,25 +89,21 @@ func (c *comparison) timed() scoring.RoundInput {
 	pullsSince, issuesSince := in.Registry.Windows(c.record.Pulls.Ended), in.Registry.Windows(c.record.Issues.Began)
 	for uid, e := range c.in.Evaluations {
 		theirs := c.record.byUID[uid]
-		if e.Received != nil && !e.FetchFailed {
-			received := make([]scoring.PullRequest, 0, len(e.Received))
-			for i := range e.Received {
-				pr := &e.Received[i]
-				if theirs == nil || theirs.Received == nil || !dated(pr).Before(pullsSince[pr.Repository]) || lists(theirs.Received, pr) {
-					received = append(received, *pr)
-				}
-			}
-			e = c.scoredAnew(e, received, c.byOurs)
+		if theirs == nil {
+			theirs = &Miner{}
 		}
-		if e.Issues != nil && theirs != nil && theirs.Listed != nil {
-			answers := *e.Issues
-			answers.Listed = nil
-			for i := range e.Issues.Listed {
-				issue := &e.Issues.Listed[i]
-				if !issueDated(issue).Before(issuesSince[issue.Repository]) || listsIssue(theirs.Listed, issue) {
-					answers.Listed = append(answers.Listed, *issue)
-				}
+		if e.Received != nil && !e.FetchFailed {
+			left := func(pr scoring.PullRequest) bool {
+				return theirs.Received != nil && dated(&pr).Before(pullsSince[pr.Repository]) && !lists(theirs.Received, &pr)
 			}
+			e = c.scoredAnew(e, slices.DeleteFunc(slices.Clone(e.Received), left), c.byOurs)
+		}
+		if e.Issues != nil {
+			left := func(issue scoring.Issue) bool {
+				return theirs.Listed != nil && issueDated(&issue).Before(issuesSince[issue.Repository]) && !listsIssue(theirs.Listed, &issue)
+			}
+			answers := *e.Issues
+			answers.Listed = slices.DeleteFunc(slices.Clone(e.Issues.Listed), left)
 			e.Issues = &answers
 		}
 		in.Evaluations[uid] = e
