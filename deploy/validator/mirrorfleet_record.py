@@ -198,7 +198,10 @@ def fields(of, names):
 
 def scored(s):
     files = None if s.files is None else len(s.files)
-    return {"repository": s.pr.repo_full_name, "number": s.pr.pr_number, "state": s.pr.state, "files": files, **fields(s, SCORES)}
+    return {
+        "repository": s.pr.repo_full_name, "number": s.pr.pr_number, "state": s.pr.state, "files": files,
+        "base_whole": isinstance(s.base_score, int), **fields(s, SCORES),
+    }
 
 
 def bare(values):

@@ -340,13 +340,21 @@ func TestConcludeOfLittle(t *testing.T) {
 // written as an integer is added as it is. The values are Python 3.12's.
 func TestTotalsOfFixedBaseScores(t *testing.T) {
 	t.Parallel()
-	for fixed, want := range map[string]float64{"90": 99.42999999999999, "90.0": 99.43} {
-		in := roundOf(t, `{"a/b": {"emission_share": 0.1}, "a/c": {"emission_share": 0.1, "fixed_base_score": `+fixed+`}, "a/d": {"emission_share": 0.1}}`,
+	for _, c := range []struct {
+		fixed string
+		whole bool // what the pull request was scored with: a stored one keeps it
+		want  float64
+	}{
+		{"90", true, 99.42999999999999}, {"90.0", true, 99.42999999999999}, {"90.0", false, 99.43}, {"90", false, 99.43},
+	} {
+		scored := pull("a/c", 2, scoring.Merged, 90)
+		scored.BaseWhole = c.whole
+		in := roundOf(t, `{"a/b": {"emission_share": 0.1}, "a/c": {"emission_share": 0.1, "fixed_base_score": `+c.fixed+`}, "a/d": {"emission_share": 0.1}}`,
 			scoring.Evaluation{UID: 5, Merged: []scoring.ScoredPullRequest{
-				pull("a/b", 1, scoring.Merged, 0.02), pull("a/c", 2, scoring.Merged, 90), pull("a/d", 3, scoring.Merged, 9.41),
+				pull("a/b", 1, scoring.Merged, 0.02), scored, pull("a/d", 3, scoring.Merged, 9.41),
 			}})
-		if got := outcomeOf(t, scoring.Conclude(in), 5).BaseTotalScore; got != want {
-			t.Errorf("fixed at %s: got %v, want %v", fixed, got, want)
+		if got := outcomeOf(t, scoring.Conclude(in), 5).BaseTotalScore; got != c.want {
+			t.Errorf("fixed at %s, scored as an integer: %v: got %v, want %v", c.fixed, c.whole, got, c.want)
 		}
 	}
 }

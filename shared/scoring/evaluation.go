@@ -45,7 +45,11 @@ type ScoredPullRequest struct {
 	// unscored.
 	Scored bool `json:"scored"`
 
-	BaseScore        float64 `json:"base_score"`
+	BaseScore float64 `json:"base_score"`
+	// BaseWhole says that the base score is an integer to the validator
+	// (input.Repository.FixedBaseWhole). A stored pull request keeps the kind that it was
+	// scored with.
+	BaseWhole        bool    `json:"base_whole,omitempty"`
 	TokenScore       float64 `json:"token_score"`
 	StructuralCount  int     `json:"structural_count"`
 	StructuralScore  float64 `json:"structural_score"`

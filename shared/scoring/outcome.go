@@ -149,7 +149,7 @@ type RepositoryOutcome struct {
 	PullGate  *Gate `json:"pull_gate,omitempty"`
 	IssueGate *Gate `json:"issue_gate,omitempty"`
 
-	baseWhole bool // see Repository.fixedWhole
+	baseWhole bool // every base score is an integer to the validator (ScoredPullRequest.BaseWhole)
 }
 
 // Gate is why a repository does or does not pay a miner, with its thresholds.

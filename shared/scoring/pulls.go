@@ -70,7 +70,7 @@ func (m *miner) scoreRepository(repo *input.Repository) {
 	closed := of(m.closed, repo.Name)
 	out := m.repository(repo.Name)
 	*out = RepositoryOutcome{Repository: repo.Name, PullFigures: figuresOf(merged, open, closed)}
-	out.baseWhole = repo.FixedBaseWhole || len(merged) == 0
+	out.baseWhole = !slices.ContainsFunc(merged, func(p *PullRequestOutcome) bool { return !p.BaseWhole })
 	gate := pullGate(&out.PullFigures, &repo.Eligibility)
 	out.PullGate = &gate
 	out.Eligible = gate.Code == GateOpen

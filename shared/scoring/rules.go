@@ -5,7 +5,7 @@ import "slices"
 // RulesVersion is the version of the rules in this code: docs/rules/history.md lists what
 // each version changed. Whatever moves a score of any input raises it, and adds a change
 // below.
-const RulesVersion = 2
+const RulesVersion = 3
 
 // FirstRules is the version of rounds that were planned before rules had a version.
 const FirstRules = 1
@@ -21,6 +21,7 @@ func ruleChanges() []RuleChange {
 	return []RuleChange{
 		{2, "a registry's maintainer_cut over 1 is capped at 0.5, where it was refused"},
 		{2, "a sum of base scores adds its first float to integers before it without compensation, as Python's sum() does"},
+		{3, "a stored pull request keeps whether its fixed base score was an integer, whatever the registry has now"},
 	}
 }
 

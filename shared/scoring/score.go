@@ -65,7 +65,7 @@ func (s *ScoredPullRequest) base(repo *input.Repository, figures *tokens.Figures
 	// spam threshold is computed from them.
 	if repo.FixedBaseScore != nil {
 		s.Reasons.Base = because(BaseFixed, "fixed_base_score", number(*repo.FixedBaseScore), "from_tokens", number(s.BaseScore))
-		s.BaseScore = *repo.FixedBaseScore
+		s.BaseScore, s.BaseWhole = *repo.FixedBaseScore, repo.FixedBaseWhole
 	}
 }
 
