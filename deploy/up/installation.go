@@ -67,7 +67,7 @@ type stored struct {
 // install writes what a validator has of the world's miners: their stored tokens, and the
 // metagraph.
 func (f *fleet) install() error {
-	data, err := os.ReadFile(filepath.Join(f.dir, "world", "miners.json"))
+	data, err := os.ReadFile(filepath.Join(f.dir, "world", "miners.json")) //nolint:gosec // in the folder that is this fleet's
 	if err != nil {
 		return fmt.Errorf("the world's miners: %w", err)
 	}

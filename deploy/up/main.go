@@ -115,7 +115,7 @@ func (s settings) up(ctx context.Context, stdout io.Writer) (err error) {
 		}
 	}
 	if !s.keep {
-		defer func() { err = errors.Join(err, os.RemoveAll(s.dir)) }()
+		defer func() { err = errors.Join(err, os.RemoveAll(s.dir)) }() //nolint:gosec // it was empty or new at the start
 	}
 	f, err := newFleet(s)
 	if err != nil {

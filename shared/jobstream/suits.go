@@ -42,14 +42,14 @@ func Suits(ctx context.Context, address string, role Role, files Files) error {
 	}
 	nc, err := connectOnce(address, "role-"+string(role), files)
 	if err != nil {
-		return nil //nolint:nilerr // the process's own connection says what is wrong
+		return nil // the process's own connection says what is wrong
 	}
 	defer nc.Close()
 	q := &questions{nc: nc, importing: true}                // nobody listens to what the user's account does not import
 	for _, subject := range []string{"$JS.API.INFO", own} { // every role has the first, once JetStream is there
 		may, err := q.mayPublish(asking, subject)
 		if err != nil || !may && subject != own {
-			return nil //nolint:nilerr // as above
+			return nil
 		}
 		if may && subject == own {
 			return nil
@@ -57,7 +57,7 @@ func Suits(ctx context.Context, address string, role Role, files Files) error {
 	}
 	found, err := TryRole(ctx, address, role, files)
 	if err != nil || len(found.Denied) == 0 {
-		return nil //nolint:nilerr // as above
+		return nil
 	}
 	return &RoleError{Address: Redact(address), Role: role, Denied: found.Denied}
 }
