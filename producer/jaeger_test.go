@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ type shown struct {
 	flags  []string // of the servers and of tracing
 	state  string
 	before *seeing // the replay
+	page   string  // the dead miner's on the dashboard
 }
 
 // show runs the round, and leaves its replay to the caller.
@@ -30,7 +32,17 @@ func show(t *testing.T, mirror string) *shown {
 	s := &shown{jaeger: startJaeger(t), state: filepath.Join(t.TempDir(), "state")}
 	s.env = []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=" + s.otlp, "MIRRORFLEET_RETRY_DELAYS=100ms,100ms,100ms"}
 	s.flags = []string{"--local", "--state", s.state, "--trace", "--jaeger", s.pages, "--limit-horizon", "1s", "--json"}
-	e := s.run(t, slices.Concat([]string{"run", "--mirror", mirror}, seenInputs(t), s.flags)...)
+	r := &running{Cmd: command(t, "producer", slices.Concat([]string{"run", "--mirror", mirror, "--web", "127.0.0.1:0"}, seenInputs(t), s.flags)...)}
+	r.Env = append(r.Env, s.env...)
+	w := watch("dashboard: ")
+	r.Stdout, r.Stderr = &r.stdout, io.MultiWriter(&r.stderr, w)
+	must.Do(t, r.Start())
+	until(t, "the round has ended", func() bool { return strings.Contains(w.String(), "until Ctrl-C") })
+	_, after, _ := strings.Cut(w.String(), "dashboard: ")
+	site, _, _ := strings.Cut(after, "/\n")
+	s.page = nettest.Ask(t, http.MethodGet, site+"/rounds/latest/miners/57", "").Body
+	must.Do(t, r.Process.Signal(syscall.SIGINT))
+	e := r.end(t)
 	if e.code != 1 { // concluded, with a dead letter
 		t.Fatalf("the round: exit %d, want 1\n%s", e.code, e.stderr)
 	}
@@ -112,14 +124,8 @@ func (s *shown) linkOpens(t *testing.T, stderr string) {
 // its job.
 func (s *shown) dashboardLinks(t *testing.T, dead string) {
 	t.Helper()
-	w := watch("until Ctrl-C")
-	r := beginWatched(t, w, "producer", "run", "--resume", s.before.round, "--local", "--state", s.state, "--jaeger", s.pages, "--web", "127.0.0.1:0")
-	<-w.seen
-	_, after, _ := strings.Cut(w.String(), "dashboard: ")
-	url, _, _ := strings.Cut(after, "/\n")
-	page := nettest.Ask(t, http.MethodGet, url+"/rounds/"+s.before.round+"/miners/57", "").Body
-	if link := s.pages + "/trace/" + dead; !strings.Contains(page, `href="`+link+`"`) {
-		t.Errorf("the miner's page does not lead to %s:\n%s", link, page)
+	if link := s.pages + "/trace/" + dead; !strings.Contains(s.page, `href="`+link+`"`) {
+		t.Errorf("the miner's page does not lead to %s:\n%s", link, s.page)
 	} else if status, jaeger := nettest.Get(t, link); status != http.StatusOK || !strings.Contains(jaeger, "<html") {
 		t.Errorf("%s: status %d, want a page\n%.200s", link, status, jaeger)
 	}
@@ -127,8 +133,6 @@ func (s *shown) dashboardLinks(t *testing.T, dead string) {
 	if status != http.StatusOK || len(found) != 1 || len(seenBy(t, found).find("job", "miner.uid=57")) != 1 {
 		t.Errorf("Jaeger has %d traces %s, status %d; want the job's", len(found), dead, status)
 	}
-	must.Do(t, r.Process.Signal(syscall.SIGINT))
-	r.end(t)
 }
 
 // findsAll wants a search for one miner to find exactly its job's trace and the round's,
