@@ -53,7 +53,8 @@ func (d *Dashboard) problemOf(r *http.Request, err error) web.ProblemError {
 	}
 	p := web.ProblemOf(r.Context(), err)
 	if p.Todo == web.AskAgain { // said to a program
-		p.Todo = "See whether NATS and Redis run and can be reached; Health says what is wrong. Rounds go on by themselves. Then load this page again."
+		p.Todo = "See whether NATS and Redis run and can be reached; Health says what is wrong. Then load this page again. " +
+			"Rounds go on by themselves."
 	}
 	return p
 }

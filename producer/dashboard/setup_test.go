@@ -27,8 +27,8 @@ const token = roundtest.Token
 // hostile is at the end of every text from outside.
 const hostile = roundtest.Hostile
 
-// asOf is the tests' round's instant, and now an hour later.
-var asOf, now = roundtest.AsOf, roundtest.Now
+// now is the tests' instant.
+var now = roundtest.Now
 
 // bundle is a dashboard over real NATS and Redis, with what a round needs.
 type bundle struct {
@@ -59,7 +59,7 @@ func (b *bundle) serve(tb testing.TB, changes ...func(*dashboard.Config)) {
 		Bus:      b.Bus,
 		Guard:    roundtest.Guard(tb, ""),
 		Hub:      b.Hub(tb),
-		Buckets:  b.Fleet.Buckets,
+		Buckets:  b.Buckets,
 		Operator: b.operator(tb),
 		Doctor:   func(context.Context) (doctor.Diagnosis, error) { return doctor.Diagnosis{}, nil },
 		Now:      func() time.Time { return now },

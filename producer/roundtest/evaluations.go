@@ -102,9 +102,15 @@ func ByTheRules(j job.Job, registry input.Registry, text string) job.Evaluation 
 			Dropped:  loaded.Dropped,
 			Received: scoring.Facts(pulls),
 			Issues: &scoring.IssueAnswers{Open: map[string]int{"a/b": 1}, Listed: []scoring.Issue{{
-				Repository: "a/b", Number: 100*j.UID + 50, Title: text + "It leaks", State: scoring.Closed, StateReason: "NOT_PLANNED", AuthorID: j.GitHubID,
-				CreatedAt: AsOf.Add(-100 * time.Hour),
-				ClosedAt:  AsOf.Add(-90 * time.Hour)},
+				Repository:  "a/b",
+				Number:      100*j.UID + 50,
+				Title:       text + "It leaks",
+				State:       scoring.Closed,
+				StateReason: "NOT_PLANNED",
+				AuthorID:    j.GitHubID,
+				CreatedAt:   AsOf.Add(-100 * time.Hour),
+				ClosedAt:    AsOf.Add(-90 * time.Hour),
+			},
 			}},
 		},
 	}

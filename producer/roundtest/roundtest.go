@@ -99,7 +99,7 @@ func (f *Fleet) Hub(tb testing.TB) *view.Hub {
 
 // Buckets reads the buckets of all egresses.
 func (f *Fleet) Buckets(ctx context.Context) ([]ratelimit.State, error) {
-	return ratelimit.Buckets(ctx, f.Redis, time.Second) //nolint:wrapcheck // as it is in the product
+	return ratelimit.Buckets(ctx, f.Redis, time.Second)
 }
 
 // Guard takes ann's orders; read is the token for reading, "" lets anybody read.
@@ -117,7 +117,7 @@ func (f *Fleet) Orders(tb testing.TB) steering.Config {
 		Replay: f.Runner(tb).Replay,
 		Cancel: f.Runner(tb).FollowCancel,
 		Egress: func(name string) (*ratelimit.Operator, error) {
-			return ratelimit.NewOperator(name, f.Redis, time.Second) //nolint:wrapcheck // as it is in the product
+			return ratelimit.NewOperator(name, f.Redis, time.Second)
 		},
 		Now: func() time.Time { return Now },
 		Log: f.Logger(),

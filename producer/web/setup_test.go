@@ -69,7 +69,7 @@ func (b *bundle) config(t *testing.T) settings {
 		Config: web.Config{
 			Bus: b.Bus, Hub: view.NewHub(t.Context(), b.Bus, jobstreamtest.Quiet()), Limit: b.Limiter.State, Guard: roundtest.Guard(t, ""), Now: clock,
 			Log: log, Timeout: 30 * time.Second,
-			Buckets: b.Fleet.Buckets,
+			Buckets: b.Buckets,
 		},
 		orders: steering.Config{
 			Bus: b.Bus, Replay: b.Runner(t).Replay, Cancel: b.Runner(t).FollowCancel, Now: clock, Log: log,

@@ -40,7 +40,7 @@ func (f *fleet) pages() map[string]string {
 // A real round of the demo world, some of whose requests fail for good: it is followed live, a
 // group of its failures is replayed, and every kind of its pages is looked at.
 //
-//nolint:tparallel // each part goes on where the one before has ended
+//nolint:tparallel,paralleltest // each part goes on where the one before has ended
 func TestARoundInABrowser(t *testing.T) {
 	browser := chromium(t)
 	t.Parallel()
@@ -51,7 +51,7 @@ func TestARoundInABrowser(t *testing.T) {
 	f.signsIn(b)
 	f.replayed(b)
 	for _, l := range []look{{width: 1280}, {width: 1280, dark: true}, {width: 390}, {width: 390, dark: true}} {
-		t.Run(l.String(), func(t *testing.T) { f.looked(browser.open(t, f.site, l), l) }) //nolint:paralleltest // see above
+		t.Run(l.String(), func(t *testing.T) { f.looked(browser.open(t, f.site, l), l) })
 	}
 }
 

@@ -35,9 +35,8 @@ type browser struct {
 	ctx context.Context //nolint:containedctx // a browser lives in it
 }
 
-// running is the Chromium of all tests, while one of them wants it.
-//
-//nolint:gochecknoglobals // starting one takes a second, and tests are many
+// running is the Chromium of all tests, while one of them wants it: starting one takes a
+// second, and tests are many.
 var running struct {
 	mu    sync.Mutex
 	tests int
@@ -80,7 +79,7 @@ func startChromium(t *testing.T) {
 		chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))
 	ctx, closeAll := chromedp.NewContext(allocator)
 	must.Do(t, chromedp.Do(ctx))
-	running.ctx = ctx
+	running.ctx = ctx //nolint:fatcontext // it nests in none of the former browsers
 	running.quit = func() error {
 		defer quit()
 		defer closeAll()
