@@ -45,6 +45,7 @@ PARITY_FOLDER = case "$$MIRRORFLEET_PARITY" in ""|/*) ;; *) export MIRRORFLEET_P
 
 test look trace-test validator crash bench soak chaos loss up-test: SETUP := test
 lint: SETUP := lint
+container-test container-round: SETUP := container
 
 bundle packed: GRAMMARS := $(BIN)/grammars$(if $(CROSS),-$(ARCH))
 cross-grammars: GRAMMARS := $(BIN)/grammars-$(ARCH)
@@ -144,6 +145,16 @@ conform-planted: build ### plant eight changes in copies of a checkout of the va
 .PHONY: crash
 crash: build ### kill workers and producers three times in a row at every crash point
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_KILLS=3 $(GO) test -count 1 -timeout 20m -run Crash ./worker ./producer/round
+
+# As root, in namespaces of their own. No registry is asked: deploy/README.md says what
+# stands in for the images.
+.PHONY: container-test
+container-test: build jaeger ### make the images, and run the compose file's fleet in containers: all profiles, restarts, TLS (minutes)
+	@GO="$(GO)" VERSION="$(VERSION)" deploy/containers/run full $(BIN)
+
+.PHONY: container-round
+container-round: build ### run one round of the compose file in containers, with what is built already
+	@GO="$(GO)" deploy/containers/run short $(BIN)
 
 .PHONY: move
 move: ### run the documented commands: one server of NATS to three and back, the loss of one and of all

@@ -183,7 +183,7 @@ func TestTheComposeFileNamesWhatExists(t *testing.T) {
 	t.Parallel()
 	services := compose(t, passwords)
 	names := slices.Sorted(maps.Keys(services))
-	if want := []string{"gateway", "grafana", "jaeger", "mirror", "nats", "otelcol", "producer", "prometheus", "redis", "round", "serve", "worker"}; !slices.Equal(names, want) {
+	if want := []string{"doctor", "gateway", "grafana", "jaeger", "mirror", "nats", "otelcol", "producer", "prometheus", "redis", "round", "serve", "worker"}; !slices.Equal(names, want) {
 		t.Errorf("services %v, want %v", names, want)
 	}
 	if user := services["serve"].User; user != "0:0" {

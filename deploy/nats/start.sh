@@ -34,4 +34,10 @@ if [ -r "$conf" ]; then
 		}
 	done
 fi
+# $NATS_STORE is quoted by now.
+eval "store=${NATS_STORE:-}"
+if [ -n "$store" ] && ! { mkdir -p "$store" && [ -w "$store" ]; }; then
+	echo "start.sh: NATS_STORE is $store, which user $(id -u) cannot write: mount a volume there, and give it to this user" >&2
+	exit 2
+fi
 exec nats-server "$@"

@@ -39,7 +39,7 @@ func (m machine) setUp(target string) (code int, said, asked string) {
 	}
 	record := filepath.Join(m.dir, "asked")
 	must.Do(m.t, os.WriteFile(record, nil, 0o644)) // another user reads it
-	for _, name := range []string{"cc", "make", "git", "python3", "redis-server", "promtool", "openssl", "chromium", "npm", "uname"} {
+	for _, name := range []string{"cc", "make", "git", "python3", "redis-server", "promtool", "openssl", "chromium", "npm", "uname", "podman", "runc", "iptables", "mmdebstrap"} {
 		write(name, "#!/bin/sh\n")
 	}
 	if m.cc != "" {
@@ -69,10 +69,11 @@ func (m machine) setUp(target string) (code int, said, asked string) {
 func TestSetUpLeavesAWholeMachineAlone(t *testing.T) {
 	t.Parallel()
 	for target, without := range map[string][]string{
-		"test":  nil,
-		"lint":  {"git", "redis-server", "promtool", "openssl", "chromium"},
-		"round": {"git", "python3", "redis-server", "promtool", "openssl", "chromium", "npm"},
-		"up":    {"git", "python3", "promtool", "chromium"},
+		"test":      {"podman", "runc", "iptables", "mmdebstrap"},
+		"container": {"git", "chromium", "npm"},
+		"lint":      {"git", "redis-server", "promtool", "openssl", "chromium"},
+		"round":     {"git", "python3", "redis-server", "promtool", "openssl", "chromium", "npm"},
+		"up":        {"git", "python3", "promtool", "chromium"},
 	} {
 		if code, said, asked := newMachine(t, without...).setUp(target); code != 0 || said+asked != "" {
 			t.Errorf("%s, without %q: exit code %d, said %q, apt-get %q; want nothing done", target, without, code, said, asked)
@@ -86,8 +87,9 @@ func TestSetUpInstallsOrSaysHow(t *testing.T) {
 	t.Parallel()
 	for target, c := range map[string]struct{ without, packages string }{
 		"round": {"cc", "gcc libc6-dev"}, "up": {"make redis-server git", "make redis-server"},
-		"test": {"make git python3 redis-server promtool", "make redis-server git python3 prometheus"},
-		"lint": {"python3 npm", "python3 python3-pip npm"},
+		"test":      {"make git python3 redis-server promtool", "make redis-server git python3 prometheus"},
+		"lint":      {"python3 npm", "python3 python3-pip npm"},
+		"container": {"podman runc mmdebstrap", "podman netavark aardvark-dns catatonit runc mmdebstrap"},
 	} {
 		want := "install --yes --no-install-recommends " + c.packages
 		m := newMachine(t, strings.Fields(c.without)...)
@@ -149,7 +151,7 @@ func TestSetUpWantsGo(t *testing.T) {
 // CI sets a machine up as make does.
 func TestSetUpIsOne(t *testing.T) {
 	t.Parallel()
-	for path, want := range map[string]string{"Makefile": "tools/setup $(SETUP)", ".ci/run": "tools/setup test"} {
+	for path, want := range map[string]string{"Makefile": "tools/setup $(SETUP)", ".ci/run": "tools/setup test\ntools/setup container\n"} {
 		if text := root(t, path); !strings.Contains(text, want) || strings.Contains(text, "apt-get") {
 			t.Errorf("%s: want %q, and no packages of its own", path, want)
 		}
@@ -160,7 +162,7 @@ func TestSetUpIsOne(t *testing.T) {
 func TestCIRunsTheTargetsOfPeople(t *testing.T) {
 	t.Parallel()
 	run := root(t, ".ci/run")
-	for _, want := range []string{"\nmake test\n", "\nmake lint\n"} {
+	for _, want := range []string{"\nmake test\n", "\nmake container-round\n", "\nmake lint\n"} {
 		if !strings.Contains(run, want) {
 			t.Errorf(".ci/run lacks the command %q", strings.TrimSpace(want))
 		}
