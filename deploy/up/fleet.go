@@ -94,9 +94,10 @@ func (f *fleet) write(name, text string) error {
 }
 
 // listen chooses an address for everything that listens: what people type has its usual port
-// if that is free.
+// if that is free, and so has the mirror: a round that is restored goes on with the one that it
+// was planned for.
 func (f *fleet) listen() error {
-	usual := map[string]int{"api-1": 8440, "gateway-north": 8460, "gateway-south": 8461}
+	usual := map[string]int{"mirror": 8450, "api-1": 8440, "gateway-north": 8460, "gateway-south": 8461}
 	names := []string{"redis", "mirror", "api-1", "api-2", "gateway-north", "gateway-south"}
 	for _, node := range nodes {
 		names = append(names, node, node+" route", node+" http")

@@ -120,18 +120,18 @@ func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := AwaitRedis(ctx, f.redis, cfg.ConnectTimeout, cfg.Log); err != nil {
-		return err
-	}
-	cfg.Streams.Wait = cfg.ConnectTimeout
 	role := jobstream.RoleProducer
 	if cfg.Worker {
 		role = jobstream.RoleWorker
 		cfg.Streams.Role = role
 	}
-	if err := jobstream.Suits(ctx, cfg.NATS, role, cfg.NATSFiles); err != nil {
+	if err = jobstream.Suits(ctx, cfg.NATS, role, cfg.NATSFiles); err != nil {
 		return command.Usage("--nats: %w", err)
 	}
+	if err := AwaitRedis(ctx, f.redis, cfg.ConnectTimeout, cfg.Log); err != nil {
+		return err
+	}
+	cfg.Streams.Wait = cfg.ConnectTimeout
 	if f.Bus, err = OpenStreams(ctx, f.nc, cfg.Streams); err == nil {
 		f.askWhoAmI(ctx, cfg, asker)
 	}
