@@ -222,7 +222,7 @@ func (q question) comparison(ctx context.Context, bus *jobstream.Bus, result out
 		return c, err
 	}
 	// Compared as a whole and filtered afterwards: a miner's reward changes with others' scores.
-	c, err = two.Compare(func(at view.OutcomeRef) (outcome.Result, error) {
+	c, err = two.Compare(ctx, func(ctx context.Context, at view.OutcomeRef) (outcome.Result, error) {
 		if at == two.To {
 			return result, nil
 		}

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -43,7 +44,9 @@ func (d *Dashboard) compare(r *http.Request) (page, error) {
 	if err != nil {
 		return page{}, notFound(err)
 	}
-	c, err := two.Compare(func(at view.OutcomeRef) (outcome.Result, error) { return d.outcomes.read(r.Context(), d.cfg.Bus, at) })
+	c, err := two.Compare(r.Context(), func(ctx context.Context, at view.OutcomeRef) (outcome.Result, error) {
+		return d.outcomes.read(ctx, d.cfg.Bus, at)
+	})
 	if err != nil {
 		return page{}, err
 	}

@@ -67,7 +67,8 @@ func JudgeVersions(workers jobstream.Roll, producers jobstream.ProducerRoll, own
 		by[own] = append(by[own], "this program")
 	}
 	if len(by) == 1 {
-		return []Finding{fine("all that run have version %s: %s", slices.Collect(maps.Keys(by))[0], plural.Forms(running, "process", "processes"))}
+		return []Finding{fine("all that run have version %s: %s",
+			slices.Collect(maps.Keys(by))[0], plural.Forms(running, "process", "processes"))}
 	}
 	var texts []string
 	for _, build := range slices.Sorted(maps.Keys(by)) {

@@ -54,7 +54,8 @@ func afterCancel(c *view.Cancel) string {
 	case c.Revision > c.Replay && c.Complete:
 		return fmt.Sprintf("The round is concluded, with revision %d, and is complete.", c.Revision)
 	case c.Revision > c.Replay:
-		return fmt.Sprintf("The round is concluded, with revision %d, and is NOT complete. %s", c.Revision, remedy(c.Round, c.PlannedRules, false))
+		way := remedy(c.Round, c.PlannedRules, false)
+		return fmt.Sprintf("The round is concluded, with revision %d, and is NOT complete. %s", c.Revision, way)
 	case c.State == view.Running || c.State == view.Replaying:
 		return "The round continues: " + left + "."
 	}

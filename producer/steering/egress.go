@@ -81,9 +81,9 @@ func limiterError(egress string, err error) error {
 	case no, errors.Is(err, ratelimit.ErrNoBucket):
 		return err
 	case errors.Is(err, ratelimit.ErrNotHeld):
-		return &RefusedError{Why: fmt.Sprintf("egress %s is not held", egress), is: ErrAlready}
+		return &RefusedError{Why: fmt.Sprintf("egress %s is not held", egress), kind: ErrAlready}
 	case errors.Is(err, ratelimit.ErrNotCooling):
-		return &RefusedError{Why: fmt.Sprintf("egress %s does not cool down", egress), is: ErrAlready}
+		return &RefusedError{Why: fmt.Sprintf("egress %s does not cool down", egress), kind: ErrAlready}
 	}
 	return fmt.Errorf("%w: %w", ErrLimiter, ratelimit.Trouble(err))
 }

@@ -17,13 +17,13 @@ import (
 // RefusedError says why an order cannot be followed as things stand, and what to do.
 type RefusedError struct {
 	Why string
-	// is is what the order was refused for, if callers must tell it from others; may be nil.
-	is error
+	// kind is what the order was refused for, if callers must tell it from others; may be nil.
+	kind error
 }
 
 func (e *RefusedError) Error() string { return e.Why }
 
-func (e *RefusedError) Unwrap() error { return e.is }
+func (e *RefusedError) Unwrap() error { return e.kind }
 
 func refused(format string, args ...any) error {
 	return &RefusedError{Why: fmt.Sprintf(format, args...)}

@@ -53,12 +53,14 @@ func ToCompare(ctx context.Context, bus *jobstream.Bus, name string, from, to in
 }
 
 // Compare reads both revisions by read, and compares them.
-func (c Compared) Compare(read func(OutcomeRef) (outcome.Result, error)) (outcome.Comparison, error) {
-	before, err := read(c.From)
+func (c Compared) Compare(
+	ctx context.Context, read func(context.Context, OutcomeRef) (outcome.Result, error),
+) (outcome.Comparison, error) {
+	before, err := read(ctx, c.From)
 	if err != nil {
 		return outcome.Comparison{}, err
 	}
-	after, err := read(c.To)
+	after, err := read(ctx, c.To)
 	if err != nil {
 		return outcome.Comparison{}, err
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -17,11 +18,11 @@ func (a *API) compare(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	from, err := whole(query, "from", 0, 1, maxRevision)
+	from, err := whole(query, "from", 0, maxRevision)
 	if err != nil {
 		return reply{}, err
 	}
-	to, err := whole(query, "to", 0, 1, maxRevision)
+	to, err := whole(query, "to", 0, maxRevision)
 	if err != nil {
 		return reply{}, err
 	}
@@ -37,7 +38,9 @@ func (a *API) compare(r *http.Request) (reply, error) {
 	if fresh(r, tag) {
 		return unchanged(tag), nil
 	}
-	c, err := two.Compare(func(at view.OutcomeRef) (outcome.Result, error) { return view.Read(r.Context(), a.cfg.Bus, at) })
+	c, err := two.Compare(r.Context(), func(ctx context.Context, at view.OutcomeRef) (outcome.Result, error) {
+		return view.Read(ctx, a.cfg.Bus, at)
+	})
 	return reply{body: c, tag: tag}, err
 }
 

@@ -30,7 +30,7 @@ func (a *API) rounds(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	limit, err := whole(query, "limit", usualPage, 1, maxPage)
+	limit, err := whole(query, "limit", usualPage, maxPage)
 	if err != nil {
 		return reply{}, err
 	}
@@ -260,7 +260,7 @@ func (a *API) outcomeRef(r *http.Request) (view.OutcomeRef, error) {
 	if err != nil {
 		return view.OutcomeRef{}, err
 	}
-	revision, err := whole(query, "revision", 0, 1, maxRevision)
+	revision, err := whole(query, "revision", 0, maxRevision)
 	if err != nil {
 		return view.OutcomeRef{}, err
 	}
@@ -315,12 +315,12 @@ func listed(known []string) string {
 	return "known are " + strings.Join(known, ", ")
 }
 
-// whole reads a whole number of the query; usual is the default.
-func whole(query url.Values, name string, usual, minimum, maximum int) (int, error) {
+// whole reads a whole number from 1 of the query; usual is the default.
+func whole(query url.Values, name string, usual, maximum int) (int, error) {
 	text := query.Get(name)
 	n, err := strconv.Atoi(cmp.Or(text, strconv.Itoa(usual)))
-	if err != nil || text != "" && (n < minimum || n > maximum) {
-		return 0, wrong(name, "%.80q: want a whole number from %d to %d", text, minimum, maximum)
+	if err != nil || text != "" && (n < 1 || n > maximum) {
+		return 0, wrong(name, "%.80q: want a whole number from 1 to %d", text, maximum)
 	}
 	return n, nil
 }

@@ -37,7 +37,7 @@ func TestARoundIsTold(t *testing.T) {
 	rewards := into[view.Rewards](t, got)
 	want := view.Rewards{
 		PlannedRules: scoring.RulesVersion,
-		Round: result.Round, Revision: 1, AsOf: asOf, AgeSeconds: 3600, Due: &now, Complete: true, Mirror: b.Mirror, Sum: result.Outcome.Sum,
+		Round:        result.Round, Revision: 1, AsOf: asOf, AgeSeconds: 3600, Due: &now, Complete: true, Mirror: b.Mirror, Sum: result.Outcome.Sum,
 		UIDs: []int{0, 1, 2, 3, 111}, Hotkeys: []string{"h0", "h1", "h2", "h3", "h111"}, Rewards: rewardsOf(result.Outcome.Rewards),
 		Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{}, Damaged: []string{},
 		FromStored: []int{}, SharedAccount: []int{},
