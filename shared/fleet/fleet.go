@@ -149,11 +149,11 @@ func OpenStreams(ctx context.Context, nc *nats.Conn, cfg jobstream.Config) (*job
 		return nil, command.Usage("--nats: %w", err)
 	}
 	if few, alone := jobstream.TooFewServers(err); alone {
-		return nil, command.Usage("--replicas %d: NATS is a single server, which keeps one copy: give --replicas 1, or the --nats of a cluster: %w",
-			cfg.Replicas, err)
+		return nil, command.Usage("--replicas %d: NATS is a single server, which keeps one copy: give --replicas 1, or the --nats of a "+
+			"cluster: %w", cfg.Replicas, err)
 	} else if few {
-		return nil, fmt.Errorf("--replicas %d: NATS has fewer servers than that: start the others of the cluster, or give the --replicas that there "+
-			"are servers for: %w", cfg.Replicas, err)
+		return nil, fmt.Errorf("--replicas %d: NATS has fewer servers than that: start the others of the cluster, or give the --replicas "+
+			"that there are servers for: %w", cfg.Replicas, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the streams (--connect-timeout %s): %w", cfg.Wait, err)

@@ -78,17 +78,19 @@ func (f *Fleet) Addresses() []netip.Addr {
 // each change once.
 func (f *Fleet) ask(ctx context.Context, cfg Config, asker *whoami.Asker) {
 	found, err := asker.Ask(ctx)
-	switch text := ""; {
+	switch {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
-		if text = err.Error(); text != f.addresses.said {
+		text := err.Error()
+		if text != f.addresses.said {
 			f.log.WarnContext(ctx, "it is not known from which address this process sends: --whoami-url gives none", "error", err)
 		}
 		f.addresses.said = text
 	default:
 		f.addresses.known.Store(&found)
-		if text = join(found); text != f.addresses.said {
+		text := join(found)
+		if text != f.addresses.said {
 			f.log.InfoContext(ctx, "this process sends from", "address", text, "egress", cfg.Limit.Egress)
 		}
 		f.addresses.said = text

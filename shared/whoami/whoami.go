@@ -39,7 +39,8 @@ type Asker struct {
 func New(address string, source netip.Addr) (*Asker, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, fmt.Errorf("%q: want a URL that begins with https:// or http://, such as https://api64.ipify.org", bounded.Line(address, maxQuoted))
+		return nil, fmt.Errorf("%q: want a URL that begins with https:// or http://, such as https://api64.ipify.org",
+			bounded.Line(address, maxQuoted))
 	}
 	if u.User != nil {
 		return nil, fmt.Errorf("the URL of %s has a user or a password: want one that anybody may ask", u.Host)

@@ -87,7 +87,7 @@ func TestHostileAnswersAreRefused(t *testing.T) {
 		"a failure":          {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }, "status 418"},
 		"a broken header": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "/\x1b[2J"+strings.Repeat("x", 1000))
-			w.WriteHeader(302)
+			w.WriteHeader(http.StatusFound)
 		}, "malformed"},
 		"another URL": {http.RedirectHandler("http://192.0.2.1/"+strings.Repeat("x", 1000), http.StatusFound).ServeHTTP, "names another URL"},
 		"less than announced": {func(w http.ResponseWriter, _ *http.Request) {
