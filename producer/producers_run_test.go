@@ -66,7 +66,7 @@ func TestProducersShowThemselves(t *testing.T) {
 	})
 	standby := both.Producers[1].Name
 	said := run(t, "producer", "rounds", "--nats", nats).stdout
-	for _, want := range []string{"put off:  for ", ": tokens ", "active:   producer " + alone.Producer + ", up for", "standby:  producer " + standby + ", up for"} {
+	for _, want := range []string{"put off:  for ", ": tokens", "active:   producer " + alone.Producer + ", up for", "standby:  producer " + standby + ", up for"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("producer rounds does not say %q:\n%s", want, said)
 		}
