@@ -161,6 +161,13 @@ func servers(in jobstream.Inspection) string {
 // maxNamed is how many items a finding lists.
 const maxNamed = 5
 
+// producers says whether the connection's user is the one of a producer alone: where each role
+// has a user of its own, nobody expects it to do a worker's work.
+func (n NATS) producers(ctx context.Context) bool {
+	may, err := jobstream.TryRole(ctx, n.URL, jobstream.RoleProducer, n.Files)
+	return err == nil && len(may.Denied) == 0 && len(may.Excess) == 0
+}
+
 // role checks that a role's user may do what the role needs, and nothing that it must not.
 func (n NATS) role(ctx context.Context, address string, files jobstream.Files, r jobstream.Role) []Finding {
 	may, err := jobstream.TryRole(ctx, address, r, files)
@@ -172,11 +179,11 @@ func (n NATS) role(ctx context.Context, address string, files jobstream.Files, r
 	}
 	var found []Finding
 	if len(may.Denied) > 0 {
-		lacks := fmt.Sprintf("may not %s, which a %s needs", plural.Some(may.Denied, maxNamed), r)
-		if r == jobstream.RoleWorker && address == n.URL && files == n.Files {
-			lacks += "; it was taken for the workers' user too, because --worker-nats names no other"
+		if r == jobstream.RoleWorker && address == n.URL && files == n.Files && n.producers(ctx) {
+			return []Finding{fine("not looked at: the user at %s is a producer's, and --worker-nats names none of the workers", where(address))}
 		}
-		found = append(found, fault(PermissionMissing, "the user at %s %s", where(address), lacks))
+		found = append(found, fault(PermissionMissing, "the user at %s may not %s, which a %s needs",
+			where(address), plural.Some(may.Denied, maxNamed), r))
 	}
 	if len(may.Excess) > 0 {
 		found = append(found, warn(PermissionExcess, "the user at %s may %s, which no %s needs",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -169,5 +170,25 @@ func streamScenarios() map[string]scenario {
 		"a paused round": {doctor.RoundPaused, doctor.Warning, on(func(t *testing.T, _ jetstream.JetStream, bus *jobstream.Bus) {
 			must.Do(t, bus.Steering.Follow(t.Context(), job.Steer{Round: &job.RoundStop{Round: "r1"}}))
 		}, jobstream.Config{})},
+	}
+}
+
+// TestAProducersUserAlone: with the shipped roles, a producer's user is not judged as the
+// workers', whose password a producer does not have. A user who is neither is.
+func TestAProducersUserAlone(t *testing.T) {
+	t.Parallel()
+	shipped := string(must.Get(os.ReadFile(filepath.Join("..", "..", "deploy", "nats", "settings.conf")))(t))
+	shipped = strings.ReplaceAll(shipped, "$NATS_STORE", "STORE")
+	shipped = regexp.MustCompile(`\$NATS_[A-Z]+_PASSWORD`).ReplaceAllString(shipped, "p")
+	url := natsServer(t, shipped).ClientURL()
+	for user, want := range map[string]string{
+		"producer:p": "a producer's, and --worker-nats names none",
+		"viewer:p":   "which a worker needs",
+	} {
+		url := withUser(url, user)
+		found := fmt.Sprint(run(t, natsChecks(doctor.NATS{URL: url, Worker: url})...))
+		if got := strings.Contains(found, want); !got {
+			t.Errorf("as %s: %s\nwant %q", user, found, want)
+		}
 	}
 }

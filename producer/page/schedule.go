@@ -113,7 +113,7 @@ func producers(out *page, s *view.Schedule) {
 	}
 	switch {
 	case shown:
-	case s.Producer != "": // of an earlier version, which shows no sign of life
+	case s.Producer != "": // its signs of life are dropped
 		out.hangf("active:   ", "producer %s", s.Producer)
 	case s.Paused != nil, s.Ordered != nil, s.Running != "": // there is a schedule, and nobody follows it
 		out.painted(terminal.Warn, func() { out.hangf("active:   ", "no producer: no turn begins until one serves") })

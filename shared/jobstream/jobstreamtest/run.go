@@ -3,7 +3,7 @@ package jobstreamtest
 import (
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"testing"
 	"time"
 
@@ -25,12 +25,14 @@ func Run(tb testing.TB, options *natsserver.Options) *natsserver.Server {
 	return s
 }
 
-// Configured is Run by the text of a configuration, at a port of its own. STORE stands
-// for a directory of its own.
+var storeWord = regexp.MustCompile(`\bSTORE\b`)
+
+// Configured is Run by the text of a configuration, at a port of its own. The word STORE
+// stands for a directory of its own.
 func Configured(tb testing.TB, conf string) *natsserver.Server {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "nats.conf")
-	conf = "listen: \"127.0.0.1:-1\"\n" + strings.ReplaceAll(conf, "STORE", `"`+tb.TempDir()+`"`)
+	conf = "listen: \"127.0.0.1:-1\"\n" + storeWord.ReplaceAllLiteralString(conf, `"`+tb.TempDir()+`"`)
 	must.Do(tb, os.WriteFile(path, []byte(conf), 0o600))
 	return Run(tb, must.Get(natsserver.ProcessConfigFile(path))(tb))
 }

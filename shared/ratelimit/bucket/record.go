@@ -8,7 +8,7 @@ import (
 
 // The fields of the record in which the server keeps a State: one hash per
 // egress. A cell is "u<n>" with "<index>:<count>", and one of the background's slots alone
-// "b<n>". A script of an earlier version writes no b, and so counts all slots as the round's.
+// "b<n>".
 const (
 	cellField       = "u"
 	backgroundField = "b"
