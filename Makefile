@@ -149,7 +149,7 @@ crash: build ### kill workers and producers three times in a row at every crash 
 # As root, in namespaces of their own. No registry is asked: deploy/README.md says what
 # stands in for the images.
 .PHONY: container-test
-container-test: build jaeger ### make the images, and run the compose file's fleet in containers: all profiles, and restarts (minutes)
+container-test: build jaeger ### make the images, and run the compose file's fleet in containers: all profiles, restarts, TLS (minutes)
 	@GO="$(GO)" VERSION="$(VERSION)" deploy/containers/run full $(BIN)
 
 .PHONY: container-round
