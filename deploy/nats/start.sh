@@ -18,7 +18,8 @@ for name in $(env | sed -n 's/^\(NATS_[A-Z0-9_]*\)=.*/\1/p'); do
 	esac
 	export "$name='$value'"
 done
-# What the files need and the environment lacks: the server names the variable alone.
+# Variables that the files need and the environment lacks: the server's own message names only
+# the variable.
 conf=
 for arg in "$@"; do
 	case $arg in *.conf) conf=$arg ;; esac

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts Redis with the users of users.acl: the passwords of the two roles come from the
 # environment, and stand in no argument and no file. More arguments are redis-server's.
-# TLS, and no port without it, where the environment names files for it:
+# TLS, and no port without TLS, if the environment names these files:
 #   REDIS_TLS_CERT, REDIS_TLS_KEY   this server's certificate and its key, as PEM files
 #   REDIS_TLS_CA                    the CA of the clients' certificates
 #   REDIS_TLS_VERIFY                yes: every client shows a certificate of that CA (default)

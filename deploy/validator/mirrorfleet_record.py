@@ -1,14 +1,15 @@
 """Records what a validator concludes by itself, for `producer shadow` (docs/validator.md#shadowing).
 
-A Recorder listens: what the mirror answers goes on to the validator unchanged, and so does what its steps return. For each of
-the validator's own rounds it writes a file of what went in and what came out. Nothing that fails here reaches the validator.
+A Recorder only listens: the validator gets the mirror's answers and the results of its own steps unchanged. For each round that
+the validator scores by itself, the Recorder writes a file with its inputs and results. No failure here reaches the validator.
 """
 import datetime, functools, gzip, hashlib, inspect, json, logging, os, pathlib, re
 
 from mirrorfleet_round import COUNTS, DISCOVERY, ISSUE_FIGURES, PULL_FIGURES, SCORES
 
 FORMAT, VERSION = "mirrorfleet-validator-round", 1
-# The newest records that a folder keeps: at a round every two hours, those of about eight days.
+# How many of the newest records a folder keeps: about eight days of them, with a round every
+# two hours.
 KEPT = 100
 LANGUAGES, TOKENS, REGISTRY = "programming_languages.json", "token_weights.json", "master_repositories.json"
 # The rule behind a failure, by words of the validator's text. The text itself is not recorded.
@@ -24,7 +25,7 @@ def now():
 
 
 def quietly(method):
-    """The validator's round goes on, whatever happens to its record: that round then has none."""
+    """A failure does not stop the validator's round: the round then has no record."""
 
     @functools.wraps(method)
     def call(self, *given, **named):
@@ -46,7 +47,7 @@ class Recorder:
         self.listen()
 
     def listen(self):
-        """Notes the mirror's answers on miners, and which files it did not give. The validator gets each one as before."""
+        """Notes the mirror's answers on miners, and which files it did not give. The validator gets each answer as before."""
         from gittensor.utils.mirror.client import MirrorClient
 
         def answers(own, kinds):
@@ -80,14 +81,14 @@ class Recorder:
 
             return call
 
-        # Of two kinds, the first is of a question with windows, and the second of one without.
+        # The first kind is for a question with windows, the second for one without.
         MirrorClient.get_miner_pulls = answers(MirrorClient.get_miner_pulls, ("pulls", None))
         MirrorClient.get_miner_issues = answers(MirrorClient.get_miner_issues, ("issues", "open issues"))
         MirrorClient.get_pr_files = files(MirrorClient.get_pr_files)
 
     @quietly
     def begin(self):
-        """Before the pull requests: what the round is scored by."""
+        """Before the pull requests: notes the registry, weights and code that score the round."""
         import gittensor
         from gittensor.utils.mirror import client
         from gittensor.validator.utils import load_weights
@@ -171,7 +172,7 @@ class Recorder:
 
 
 def digest(file):
-    """The digest of a file as it is published: the gateway's address, which docs/validator.md sets, is no rule."""
+    """The digest of a file as it is published, without the gateway's address that docs/validator.md sets: that is no rule."""
     text = re.sub(rb"(?m)^(GITTENSOR_MIRROR_DEFAULT_URL = ).*", rb"\1'https://mirror.gittensor.io'", file.read_bytes())
     return hashlib.sha256(text).hexdigest()
 
@@ -205,7 +206,7 @@ def scored(s):
 
 
 def bare(values):
-    """What the mirror has said: without what is absent."""
+    """What the mirror has said, without absent fields."""
     said = {name: x for name, x in values.items() if x is not None and x is not False and x != []}
     return {name: x.isoformat() if hasattr(x, "isoformat") else x for name, x in said.items()}
 

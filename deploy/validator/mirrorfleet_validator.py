@@ -1,7 +1,7 @@
 """Runs a validator whose rounds are mirrorfleet's: mirrorfleet_validator.py neurons/validator.py [its arguments]
 
 Nothing of the validator is changed on disk: four steps of its forward pass are replaced while it runs. Each takes
-mirrorfleet's latest round, or does what it did before when there is none to be trusted. With MIRRORFLEET_SHADOW=1
+mirrorfleet's latest round, or does what it did before when there is no trusted round. With MIRRORFLEET_SHADOW=1
 the validator scores by itself, and the log tells how far mirrorfleet's rewards are from its own. With
 MIRRORFLEET_RECORD=DIR each round that it scores by itself is recorded there, for `producer shadow`.
 """
@@ -17,7 +17,7 @@ log = logging.getLogger("mirrorfleet")
 
 
 class Evaluations(dict):
-    """Evaluations that know the round which they are of: what they are is seen by the steps that get them."""
+    """Evaluations that know their round, so that the later steps can tell which kind they get."""
 
     # One of them is set, or none.
     round: mirrorfleet_round.Round
@@ -25,7 +25,7 @@ class Evaluations(dict):
 
 
 def recorder_of(folder):
-    """Writes records into a folder, or None: a validator that cannot be recorded scores as it did."""
+    """The recorder for a folder, or None. A validator that cannot be recorded scores as before."""
     try:
         return mirrorfleet_record.Recorder(folder) if folder else None
     except Exception:

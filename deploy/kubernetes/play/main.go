@@ -6,9 +6,9 @@
 // It changes only what podman does not have. Each replica of a Deployment or a StatefulSet
 // becomes a Pod, the first one with the name of the workload's Service. A StatefulSet's claim
 // becomes a claim. A Secret's files are mounted from SECRETS/NAME, where their owner and mode
-// are set already, because podman sets none. Probes are left out: the test asks the pages
-// itself. Ports are left out, which podman would open on the machine. Namespaces, Services,
-// policies and budgets are left out. All else is as it stands.
+// are set already, because podman sets none. Probes are left out, because the test asks the
+// pages itself. Ports are left out, because podman would open them on the machine. Namespaces,
+// Services, policies and budgets are left out. Everything else stays as it is.
 package main
 
 import (
@@ -91,7 +91,7 @@ func played(kind string, text []byte, secrets string) ([]any, error) {
 	return nil, nil
 }
 
-// pods are a workload's, with their claims.
+// pods returns the pods of a workload, with their claims.
 func pods(replicas int32, template core.PodTemplateSpec, claims []core.PersistentVolumeClaim, secrets string) (out []any) {
 	for i := range replicas {
 		pod := core.Pod{
@@ -126,8 +126,8 @@ func pods(replicas int32, template core.PodTemplateSpec, claims []core.Persisten
 	return out
 }
 
-// mounted are a container's mounts. Keys of a Secret with a path of their own are mounted one
-// by one.
+// mounted returns a container's mounts. Keys of a Secret with paths of their own are mounted
+// one by one.
 func mounted(mounts []core.VolumeMount, volumes []core.Volume) (out []core.VolumeMount) {
 	for _, m := range mounts {
 		var items []core.KeyToPath
@@ -149,7 +149,7 @@ func mounted(mounts []core.VolumeMount, volumes []core.Volume) (out []core.Volum
 	return out
 }
 
-// files are a pod's volumes, with those of Secrets from the folder.
+// files returns a pod's volumes. Secrets come from the folder.
 func files(volumes []core.Volume, secrets string) (out []core.Volume) {
 	host := func(name string, path ...string) core.Volume {
 		return core.Volume{Name: name, VolumeSource: core.VolumeSource{
