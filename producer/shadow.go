@@ -18,7 +18,7 @@ import (
 	"mirrorfleet/shared/scoring/shadow"
 )
 
-// records are the files of a folder that the validator's adapter writes.
+// records matches the files that the validator's adapter writes into a folder.
 const records = "validator-*.json.gz"
 
 func shadowCommand() *cli.Command {
@@ -57,8 +57,7 @@ func shadowCommand() *cli.Command {
 	}
 }
 
-// shadowRounds is `producer shadow`. A file that cannot be compared does not keep the others
-// from it.
+// shadowRounds is `producer shadow`. If a file cannot be compared, the others still are.
 func shadowRounds(ctx context.Context, c *cli.Command) error {
 	revision, err := revisionOf(c)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// describe says of every process how it is started. All settings of the product stand in
-// variables, as they do in compose.yaml: a password has no place in an argument.
+// describe says how each process is started. All settings of the product are in environment
+// variables, as in compose.yaml, because arguments must not hold passwords.
 func (f *fleet) describe() error {
 	for _, node := range nodes {
 		p, err := f.nats(node)
@@ -44,7 +44,8 @@ func (f *fleet) describe() error {
 	return f.environment()
 }
 
-// serve is a producer's command. The metagraph's file is as old as the fleet.
+// serve describes a producer. The metagraph's file is as old as the fleet, so it may be as old
+// as the certificates (valid).
 func (f *fleet) serve(n int) []string {
 	world := filepath.Join(f.dir, "world")
 	return []string{
@@ -56,8 +57,9 @@ func (f *fleet) serve(n int) []string {
 	}
 }
 
-// member is a process of the product, with the servers as its role reaches them. Each egress
-// is an address of its own: the mirror counts by address.
+// member describes a process of the product, with the addresses and users by which its role
+// reaches the servers. Each egress has an address of its own, because the mirror counts by
+// address.
 func (f *fleet) member(name string, egress int, role string, args ...string) *process {
 	health := f.addresses[name+" health"]
 	return f.process(name, "http://"+health+"/readyz", args, slices.Concat(f.role(role), way(egress), []string{
@@ -65,12 +67,12 @@ func (f *fleet) member(name string, egress int, role string, args ...string) *pr
 	})...)
 }
 
-// way is how a process behind an egress sends.
+// way returns the variables that make a process send from an egress.
 func way(egress int) []string {
 	return []string{"MIRRORFLEET_EGRESS=" + egresses[egress], "MIRRORFLEET_SOURCE_ADDRESS=" + sources[egress]}
 }
 
-// role is the environment of whoever works in a role.
+// role returns the environment for a role.
 func (f *fleet) role(role string) []string {
 	name := strings.ToUpper(role)
 	var urls []string
@@ -90,8 +92,8 @@ func (f *fleet) role(role string) []string {
 		"MIRRORFLEET_REDIS_CA="+f.ca.File, "MIRRORFLEET_REDIS_CERT="+f.secret(role+".pem"), "MIRRORFLEET_REDIS_KEY="+f.secret(role+"-key.pem"))
 }
 
-// environment writes what a shell needs to work in each role: env of the producer, and two
-// others.
+// environment writes a file for each role that a shell reads to work in it: env of the
+// producer, and two others.
 func (f *fleet) environment() error {
 	for _, role := range roles {
 		env := slices.Concat(f.role(role), way(0), []string{"MIRRORFLEET_GRAMMARS=" + f.grammars, "FLEET=" + f.dir})
@@ -112,8 +114,8 @@ func (f *fleet) environment() error {
 	return nil
 }
 
-// nats is a server of the cluster: the shipped files, in a folder of its own, because three
-// servers of one machine cannot listen on the same port.
+// nats describes a server of the cluster. It has the shipped files in a folder of its own,
+// because three servers on one machine cannot listen on the same port.
 func (f *fleet) nats(name string) (*process, error) {
 	dir := filepath.Join(f.dir, name)
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(f.deploy, "nats"))); err != nil {
@@ -166,5 +168,5 @@ func (f *fleet) command(name string) string { return filepath.Join(f.bin, name) 
 
 func (f *fleet) secret(name string) string { return filepath.Join(f.dir, "secrets", name) }
 
-// port is that of an address.
+// port returns the port of an address.
 func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }

@@ -15,7 +15,7 @@ import (
 	"mirrorfleet/shared/certs/authority"
 )
 
-// valid is how long certificates are: longer than anybody leaves such a fleet alone.
+// valid is how long certificates are valid: longer than anybody runs such a fleet.
 const valid = 90 * 24 * time.Hour
 
 // drain is a worker's time to finish its jobs.
@@ -93,9 +93,9 @@ func (f *fleet) write(name, text string) error {
 	return nil
 }
 
-// listen chooses an address for everything that listens: what people type has its usual port
-// if that is free, and so has the mirror: a round that is restored goes on with the one that it
-// was planned for.
+// listen chooses an address for everything that listens. Addresses that people type get their
+// usual ports if these are free. So does the mirror, because a restored round resumes with the
+// mirror that it was planned for.
 func (f *fleet) listen() error {
 	usual := map[string]int{"mirror": 8450, "api-1": 8440, "gateway-north": 8460, "gateway-south": 8461}
 	names := []string{"redis", "mirror", "api-1", "api-2", "gateway-north", "gateway-south"}
@@ -124,8 +124,8 @@ func (f *fleet) listen() error {
 	return errors.Join(errs...)
 }
 
-// run starts everything, says what to do with it, and stays until ctx ends. What uses others
-// ends before them.
+// run starts everything, says what to do with it, and waits until ctx ends. Processes that use
+// others stop before them.
 func (f *fleet) run(ctx context.Context, say func(*fleet, time.Duration) error) (err error) {
 	began := time.Now()
 	ctx, fail := context.WithCancelCause(ctx)
@@ -160,8 +160,8 @@ func (f *fleet) run(ctx context.Context, say func(*fleet, time.Duration) error) 
 	return first(ctx, nil)
 }
 
-// first is why the fleet ended: a process's own error comes from its group, and a signal is
-// none.
+// first says why the fleet ended. A process's own error comes from its group. A signal is no
+// error.
 func first(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // what failed has ended the fleet, and is told by its group

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// github knows the account of each token, as GitHub does. It is no process of its own: a real
-// fleet has none.
+// github knows the account of each token, as GitHub does. It runs inside this process, because
+// a real fleet has no such process.
 type github struct {
 	url string
 
@@ -64,7 +64,7 @@ type stored struct {
 	Token  string `json:"pat"`
 }
 
-// install writes what a validator has of the world's miners: their stored tokens, and the
+// install writes what a validator has about the world's miners: their stored tokens, and the
 // metagraph.
 func (f *fleet) install() error {
 	data, err := os.ReadFile(filepath.Join(f.dir, "world", "miners.json")) //nolint:gosec // in the folder that is this fleet's

@@ -65,7 +65,7 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 	flags.StringVar(&s.deploy, "deploy", "deploy", "folder of the files that are shipped")
 	flags.DurationVar(&s.every, "every", 10*time.Minute, "time from one round to the next")
 	flags.DurationVar(&s.patience, "patience", time.Minute, "how long everything may take to be ready")
-	flags.StringVar(&s.restore, "restore", "", "backup to begin with")
+	flags.StringVar(&s.restore, "restore", "", "backup to start from")
 	if err := flags.Parse(args); err != nil {
 		return s, err //nolint:wrapcheck // package flag has said it
 	}

@@ -19,11 +19,12 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// process is one of the fleet's. It runs until its context ends, in one life after another.
+// process is a process of the fleet. It is started again whenever it ends, until its context
+// ends.
 type process struct {
 	name string
 	args []string
-	// env is beside this process's own.
+	// env is added to this process's own environment.
 	env []string
 	// page answers 200 when the process is ready; "" if nothing asks it.
 	page string
@@ -35,7 +36,7 @@ type process struct {
 	took  time.Duration
 }
 
-// refused is the exit code of wrong usage: another start would end likewise.
+// refused is the exit code of wrong usage. Another start would end in the same way.
 const refused = 2
 
 // kill is how long a process may take to end after SIGTERM. A worker's drain is shorter here
@@ -56,7 +57,7 @@ func (p *process) run(ctx context.Context) error {
 		if err := p.live(ctx, log); err != nil {
 			return err
 		}
-		// One that ends at once, because a server of its is away, need not fill the log.
+		// A process that ends at once, because its server is away, must not fill the log.
 		if pause.For(ctx, 300*time.Millisecond) != nil {
 			break
 		}
@@ -64,7 +65,7 @@ func (p *process) run(ctx context.Context) error {
 	return nil
 }
 
-// live is one life. An end by itself is an error if it is for good.
+// live runs the process once. It returns an error if another start would not help.
 func (p *process) live(ctx context.Context, log *os.File) error {
 	cmd := exec.CommandContext(ctx, p.args[0], p.args[1:]...)
 	cmd.Env = append(os.Environ(), p.env...)
@@ -82,7 +83,7 @@ func (p *process) live(ctx context.Context, log *os.File) error {
 		os.WriteFile(filepath.Join(p.dir, "run", p.name+".url"), []byte(p.page+"\n"), 0o600))
 	_ = cmd.Wait() // how it ended is in its state
 	if err != nil {
-		return fmt.Errorf("the number of %s: %w", p.name, err)
+		return fmt.Errorf("the process id of %s: %w", p.name, err)
 	}
 	_ = os.Remove(pid)
 	if ctx.Err() == nil && cmd.ProcessState.ExitCode() == refused {
@@ -160,7 +161,7 @@ func (g *group) stop() error {
 	return errors.Join(g.errs...)
 }
 
-// ready waits until all are.
+// ready waits until all processes are ready.
 func ready(ctx context.Context, processes []*process) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, p := range processes {

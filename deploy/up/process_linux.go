@@ -2,8 +2,8 @@ package main
 
 import "syscall"
 
-// attributes keep the terminal's Ctrl-C from the process, which is ended in its order, and
-// end it with this one.
+// attributes keep the terminal's Ctrl-C from the process, because the fleet stops its processes
+// in order. They also make Linux kill it when this process ends.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -55,7 +55,7 @@ What to try, in another terminal:
     producer backup backup-1                  # make up RESTORE=backup-1 begins with it
 `, f.dir)
 	if _, err := io.WriteString(out, b.String()+"\n"); err != nil {
-		return fmt.Errorf("saying what there is: %w", err)
+		return fmt.Errorf("printing the addresses: %w", err)
 	}
 	return nil
 }

@@ -186,7 +186,7 @@ var toldTexts = map[string]string{ //nolint:gochecknoglobals // a table
 	"round-resumed-already":   "The round was not paused: nothing has changed.",
 	"cancelled":               "The order to cancel is stored. The jobs end within seconds.",
 	"cancelled-already":       "That was cancelled already: nothing has changed.",
-	"replaying":               "The replay has begun. A new revision of the outcome comes when it has ended.",
+	"replaying":               "The replay has begun. A new revision of the outcome follows when it ends.",
 	"replaying-already":       "These miners are being run again already: nothing has changed.",
 	"held":                    "The egress is held.",
 	"held-longer":             "The egress has a hold that ends later: that hold stays.",

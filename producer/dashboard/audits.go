@@ -11,8 +11,8 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// audits keeps the last audits. One reads every evaluation of a round, which of 256 miners
-// takes some 50 ms: as long as several pages. The page says when it was made.
+// audits keeps the last audits. An audit reads every evaluation of a round. For 256 miners that
+// takes about 50 ms, as long as several pages. The page says when the audit was made.
 type audits struct {
 	mu   sync.Mutex
 	last map[view.OutcomeRef]audited
@@ -24,9 +24,9 @@ type audited struct {
 	At time.Time
 }
 
-// How long an audit is shown before it is made anew. What is stored of a concluded round
-// changes only by damage, or by a replay, which makes another outcome. One that found something
-// is soon made again: workers are still settling when a round has just been concluded.
+// How long an audit is shown before it is repeated. What is stored of a concluded round changes
+// only by damage, or by a replay, which makes another outcome. An audit that found something is
+// soon repeated, because workers are still settling when a round has just been concluded.
 const (
 	auditAge = 5 * time.Minute
 	foundAge = 10 * time.Second
@@ -44,8 +44,8 @@ const auditsKept = 100
 
 func newAudits() *audits { return &audits{last: map[view.OutcomeRef]audited{}} }
 
-// of audits what is stored of the round of an outcome. Two viewers who ask at once cost the
-// round one audit.
+// of returns an audit of the stored data of an outcome's round. Two viewers who ask at once
+// share one audit.
 func (a *audits) of(ctx context.Context, bus *jobstream.Bus, r outcome.Result, now time.Time) (audited, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

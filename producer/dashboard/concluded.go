@@ -38,7 +38,7 @@ type concludedBody struct {
 	Pool      scoring.Pool
 	Signed    string
 	Unsettled int
-	// Audit is of what is stored; nil while a replay changes that.
+	// Audit checks the stored data; nil while a replay changes it.
 	Audit *audited
 }
 
@@ -90,7 +90,7 @@ func (d *Dashboard) concluded(r *http.Request, stands *view.Round, wanted int) (
 		}
 		body.Audit = &found
 		if !found.Holds() {
-			text := "The audit does not hold: what is stored of the round does not fit together. What differs is at the end of this page."
+			text := "The audit does not hold: the stored data of the round does not fit together. The end of this page lists the differences."
 			head.Notices = append(head.Notices, notice{"bad", text, ""})
 		}
 	}

@@ -24,7 +24,7 @@ type historyRow struct {
 	Current bool
 	// Why says why there are no figures; "" otherwise.
 	Why string
-	// Difference is that from the round before; "" for none to compare with.
+	// Difference is the change from the round before; "" if there is none to compare with.
 	Difference string
 }
 

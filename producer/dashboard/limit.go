@@ -93,8 +93,8 @@ func limitTitle(egresses []egressRow) string {
 	return "Limit"
 }
 
-// egresses are all egresses, with what is shown of each. What is declared only adds to the
-// buckets, so NATS may be away.
+// egresses lists all egresses with their rows. The declared egresses only add to the buckets,
+// so NATS may be away.
 func (d *Dashboard) egresses(ctx context.Context) (all view.Egresses, rows []egressRow, err error) {
 	buckets, err := d.cfg.Buckets(ctx)
 	if err != nil {

@@ -282,7 +282,7 @@ func (d *Dashboard) showAgain(r *http.Request, verb string, rescore bool) (order
 	if len(would.Chosen) == 0 {
 		body.Nothing = "No miner of the round lacks anything: there is nothing to run again."
 		if len(would.Already) > 0 {
-			body.Nothing = says("All that can run again is being run again just now: " + view.Miners(would.Already) + ".")
+			body.Nothing = says("All miners that can run again are already being run again: " + view.Miners(would.Already) + ".")
 		}
 	}
 	return body, nil

@@ -39,10 +39,10 @@ func (n NATS) versions(ctx context.Context) []Finding {
 	return JudgeVersions(workers, producers, n.Build)
 }
 
-// JudgeVersions warns when worker and producer processes that run now are of different
-// versions, or of another one than this program, whose build is own ("" leaves it out). Every
-// round works while versions read each other's data (docs/upgrade.md), so a difference is no
-// fault: it is most often an upgrade that was not finished. Processes that have left or are
+// JudgeVersions warns when the worker and producer processes that run now have different
+// versions, or another version than this program, whose build is own ("" leaves it out). Rounds
+// work as long as versions read each other's data (docs/upgrade.md), so a difference is no
+// fault. Most often it is an upgrade that was not finished. Processes that have left or are
 // silent do not count.
 func JudgeVersions(workers jobstream.Roll, producers jobstream.ProducerRoll, own string) []Finding {
 	by, running := map[string][]string{}, 0

@@ -29,8 +29,8 @@ type Config struct {
 	// Predecessor is the Name of a producer that is known to be gone. What it leads is taken
 	// over at once. Default: none.
 	Predecessor string
-	// Quiet says that this producer only waits for what the leader does. That it stands by is
-	// then no news, and is not logged.
+	// Quiet says that this producer only waits for the leader's work. It then does not log that it
+	// stands by.
 	Quiet bool
 	// StandingBy is called with the leader's name at each look while this producer stands
 	// by; may be nil.

@@ -72,7 +72,7 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concl
 	return FailuresOf(ctx, bus, m, records, concluded)
 }
 
-// FailuresOf are the failed miners by records that are read already. It reads their dead
+// FailuresOf returns the failed miners of records that were read before. It reads their dead
 // letters, and what the degraded ones lack.
 func FailuresOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, stored Records, concluded bool) (Failures, error) {
 	list, damage := stored.List, stored.Damage

@@ -13,13 +13,13 @@ import (
 // Records are those of a manifest's jobs. A record without a job is of a miner whose token
 // GitHub has refused since: nothing counts it any more.
 type Records struct {
-	// List are those that can be read.
+	// List has the records that can be read.
 	List []job.Record
-	// Damage are those that cannot, by uid.
+	// Damage has the errors of the others, by uid.
 	Damage map[int]job.Damage
 }
 
-// ReadRecords reads them.
+// ReadRecords reads the records of a manifest's jobs.
 func ReadRecords(ctx context.Context, bus *jobstream.Bus, m job.Manifest) (Records, error) {
 	list, damage, err := bus.Records.ListAll(ctx, m.Round)
 	if err != nil {

@@ -232,8 +232,9 @@ func remedy(name string, planned int, identities bool) string {
 	return text + underRules(planned)
 }
 
-// underRules is what a replay must be told of a round that was planned under other rules; ""
-// for one of the current ones. A round from before rules had a version is of the first one.
+// underRules returns the flag that a replay needs for a round that was planned under other
+// rules; "" for the current rules. A round from before rules had a version counts as one of the
+// first version.
 func underRules(planned int) string {
 	if max(planned, scoring.FirstRules) == scoring.RulesVersion {
 		return ""

@@ -100,8 +100,8 @@ func scheduled(out *page, s view.Schedule, now time.Time) {
 // maxSilent is how many silent producers are named.
 const maxSilent = 3
 
-// producers writes which producer leads and which stand by, a line each, and which have gone
-// without a word.
+// producers writes which producer leads and which stand by, a line each, and which ones are
+// silent.
 func producers(out *page, s *view.Schedule) {
 	shown := false // the leader of the schedule, by a sign of its own
 	leading := s.ProducersThat(view.ProducerLeads)
@@ -130,7 +130,7 @@ func producers(out *page, s *view.Schedule) {
 	}
 }
 
-// alike says whether all are of one version.
+// alike says whether all producers have one version.
 func alike(all []view.Producer) bool {
 	return !slices.ContainsFunc(all, func(p view.Producer) bool { return p.Version != all[0].Version })
 }

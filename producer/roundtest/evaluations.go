@@ -10,8 +10,8 @@ import (
 	"mirrorfleet/shared/scoring/tokens"
 )
 
-// Evaluated is an evaluation with one merged pull request. text is in each text that comes
-// from outside.
+// Evaluated returns an evaluation with one merged pull request. Each text from outside contains
+// text.
 func Evaluated(j job.Job, text string) job.Evaluation {
 	merged := AsOf.Add(-24 * time.Hour)
 	return job.Evaluation{
@@ -116,7 +116,7 @@ func ByTheRules(j job.Job, registry input.Registry, text string) job.Evaluation 
 	}
 }
 
-// pullsOf are a miner's pull requests.
+// pullsOf returns a miner's pull requests.
 func pullsOf(j job.Job, text string) []scoring.PullRequest {
 	pull := func(number int, state scoring.State, hours int) scoring.PullRequest {
 		p := scoring.PullRequest{
@@ -145,7 +145,7 @@ func pullsOf(j job.Job, text string) []scoring.PullRequest {
 		pull(4, scoring.Closed, 0), dropped, pull(6, scoring.Merged, 20), pull(7, scoring.Merged, 190)}
 }
 
-// figuresOf are the token figures of each of them.
+// figuresOf returns the token figures of each of them.
 func figuresOf(j job.Job, text string) tokens.Figures {
 	return tokens.Totals([]tokens.FileFigures{{
 		Filename:  text + "new.go",

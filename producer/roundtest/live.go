@@ -13,7 +13,7 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// Live is a round whose producer lives, and does nothing: a test changes its records, as
+// Live is a round whose producer is alive but does nothing. A test changes its records, as
 // workers would.
 type Live struct {
 	Round string
@@ -24,7 +24,7 @@ type Live struct {
 	tb    testing.TB
 }
 
-// Begin begins a round of so many miners, from uid 1.
+// Begin begins a round with this number of miners, from uid 1.
 func (f *Fleet) Begin(tb testing.TB, name string, miners int) *Live {
 	tb.Helper()
 	l := &Live{

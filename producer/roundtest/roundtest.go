@@ -32,10 +32,10 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// Token is ann's, for orders. It must come out nowhere.
+// Token is ann's, for orders. It must appear nowhere.
 const Token = "PLANTED-0123456789-ann"
 
-// Hostile is a text from outside that markup, a direction mark and a formula are planted in.
+// Hostile is a text from outside with markup, a direction mark and a formula in it.
 const Hostile = "=cmd<script>alert(1)</script>\u202e\"' onload=x&amp;"
 
 // AsOf is the instant of the rounds, and Now an hour later.
@@ -66,8 +66,8 @@ type Fleet struct {
 	Evaluate func(job.Job) job.Evaluation
 }
 
-// Start starts NATS, Redis and a mirror that knows repositories' maintainers alone. The test's
-// end ends them.
+// Start starts NATS, Redis and a mirror that knows only the maintainers of repositories. They
+// stop when the test ends.
 func Start(tb testing.TB) *Fleet {
 	tb.Helper()
 	quiet := jobstreamtest.Quiet()
@@ -76,7 +76,7 @@ func Start(tb testing.TB) *Fleet {
 	f.Bus, _ = jobstreamtest.Open(tb, started.NATSURL(), jobstream.Config{})
 	f.Redis = must.Get(ratelimit.NewClient(started.RedisURL(), time.Second))(tb)
 	tb.Cleanup(func() { must.Check(tb, f.Redis.Close()) })
-	// A limit out of the way: what it holds is the limiter's own to test.
+	// A limit that is never reached: the limiter has tests of its own.
 	f.Limiter = must.Get(ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, f.Redis))(tb)
 	tb.Cleanup(func() { must.Check(tb, f.Limiter.Close()) })
 	maintainers := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -108,7 +108,7 @@ func Guard(tb testing.TB, read string) *access.Guard {
 	return must.Get(access.New(access.Config{Orders: []access.Token{{Name: "ann", Secret: Token}}, Read: read}))(tb)
 }
 
-// Orders are what an operator carries out orders with: a runner of its own, and the clock of
+// Orders returns what carries out an operator's orders: a runner of its own, and the clock of
 // the tests.
 func (f *Fleet) Orders(tb testing.TB) steering.Config {
 	tb.Helper()
@@ -206,7 +206,7 @@ func (f *Fleet) Run(tb testing.TB, m job.Manifest) outcome.Result {
 	return must.Get(f.Runner(tb).Start(Deadline(tb), m))(tb)
 }
 
-// Deadline ends what does not end within two minutes.
+// Deadline ends what takes longer than two minutes.
 func Deadline(tb testing.TB) context.Context {
 	tb.Helper()
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(tb.Context()), 2*time.Minute, errors.New("it did not end"))

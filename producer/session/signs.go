@@ -22,8 +22,8 @@ import (
 type signs struct {
 	presence jobstream.Presence
 	log      *slog.Logger
-	// process is the key: another one after each start, so that a process that died stays
-	// visible beside its successor.
+	// process is the key. It is new after each start, so a process that died stays visible beside
+	// its successor.
 	process string
 	trouble func() error
 
@@ -92,8 +92,8 @@ func (w *signs) show(ctx context.Context) {
 	w.failed = err != nil
 }
 
-// putOff is what puts off the next turn, in place of what did so before: nil for nothing. It
-// lasts since the first reason, whatever the reasons were in between.
+// putOff returns what delays the next turn, in place of the former delay; nil means nothing.
+// The delay counts from the first reason, whatever the reasons in between.
 func putOff(trouble error, before *job.PutOff, now time.Time) *job.PutOff {
 	if trouble == nil {
 		return nil

@@ -17,7 +17,7 @@ import (
 // RefusedError says why an order cannot be followed as things stand, and what to do.
 type RefusedError struct {
 	Why string
-	// kind is what the order was refused for, if callers must tell it from others; may be nil.
+	// kind is the reason of the refusal, if callers must tell it from others; it may be nil.
 	kind error
 }
 
@@ -29,8 +29,8 @@ func refused(format string, args ...any) error {
 	return &RefusedError{Why: fmt.Sprintf(format, args...)}
 }
 
-// ErrAlready says that an order asks for what is so already: it was given twice, or there was
-// nothing to end.
+// ErrAlready says that an order changes nothing: it was given twice, or there was nothing to
+// end.
 var ErrAlready = errors.New("it is so already")
 
 // Pause pauses the schedule. A running round continues.

@@ -21,7 +21,7 @@ type Compared struct {
 // an ErrNoRevision too.
 var ErrFirst = errors.New("it is the first revision")
 
-// FirstError says of which revision there is none before.
+// FirstError names the revision that has none before it.
 type FirstError struct{ At OutcomeRef }
 
 func (e *FirstError) Error() string {

@@ -59,7 +59,7 @@ type Egress struct {
 	// Undeclared says that somebody has sent under it within a day, and that it is
 	// none of the fleet's.
 	Undeclared bool `json:"undeclared,omitempty"`
-	// Addresses are those that its processes have told (--whoami-url).
+	// Addresses are those that its processes have reported (--whoami-url).
 	Addresses []EgressAddress `json:"addresses,omitempty"`
 	// Split says that some of its processes have no address in common: they waste a part of
 	// the limit.

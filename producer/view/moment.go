@@ -16,7 +16,7 @@ import (
 type Moment struct {
 	Round        string
 	Started, Now time.Time
-	// Took is how long a round took that is concluded; 0 for one that is not, and for one
+	// Took is how long a concluded round took; 0 for a round that is not concluded, and for one
 	// that its own process shows.
 	Took     time.Duration
 	Progress round.Progress
@@ -96,7 +96,7 @@ func (w *Watch) See(s round.Sight) {
 	w.sight = s
 }
 
-// Conclude takes how long the round took, once it is concluded.
+// Conclude notes how long the round took, once it is concluded.
 func (w *Watch) Conclude(took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

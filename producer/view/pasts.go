@@ -14,15 +14,15 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// Pasts keeps what the last outcomes gave: they never change, and the history of every miner
-// asks for the same ones. Of 256 miners one takes some 40 kB.
+// Pasts keeps the results of the last outcomes. They never change, and the history of every
+// miner needs the same ones. A round of 256 miners takes about 40 kB.
 type Pasts struct {
 	mu   sync.Mutex
 	kept map[OutcomeRef]Past
 }
 
-// pastsKept is how many are kept: as many as a history has, and as many again, for who looks
-// at an earlier round.
+// pastsKept is how many are kept: as many as a history has, and as many again for viewers of
+// earlier rounds.
 const pastsKept = 2 * HistoryRounds
 
 // NewPasts returns an empty one.
@@ -52,7 +52,8 @@ func (p *Pasts) keep(past Past) {
 	delete(p.kept, oldest)
 }
 
-// read returns what outcomes gave, in their order. One that cannot be read has no miners.
+// read returns the results of outcomes, in their order. An outcome that cannot be read has no
+// miners.
 func (p *Pasts) read(ctx context.Context, bus *jobstream.Bus, all []OutcomeRef) ([]Past, error) {
 	list := make([]Past, len(all))
 	group, ctx := errgroup.WithContext(ctx)

@@ -11,10 +11,10 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// ProducerStanding is how a producer process stands.
+// ProducerStanding is the state of a producer process.
 type ProducerStanding string
 
-// The standings of a producer, in the order in which they are listed.
+// The standings, in the order in which producers are listed.
 const (
 	ProducerLeads    ProducerStanding = "leading"
 	ProducerStandsBy ProducerStanding = "standing by"
@@ -92,8 +92,8 @@ func (s *Schedule) addProducers(ctx context.Context, bus *jobstream.Bus, now tim
 	return nil
 }
 
-// takePutOff takes from the leader's sign what puts off the next turn. A sign that is too old
-// does not say it any more.
+// takePutOff takes from the leader's sign what delays the next turn. A sign that is too old no
+// longer counts.
 func (s *Schedule) takePutOff(sign *jobstream.PresentProducer, p *Producer) {
 	if sign.PutOff == nil || p.Round != "" || p.Standing == ProducerSilent {
 		return
@@ -126,7 +126,7 @@ func producerBy(sign *jobstream.PresentProducer, now time.Time) Producer {
 	return p
 }
 
-// ProducersThat lists those that stand so.
+// ProducersThat lists the producers with a standing.
 func (s *Schedule) ProducersThat(stand ProducerStanding) (all []Producer) {
 	for i := range s.Producers {
 		if s.Producers[i].Standing == stand {

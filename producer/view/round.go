@@ -19,8 +19,8 @@ type Round struct {
 	Summary
 
 	Mirror string `json:"mirror"`
-	// PlannedRules is the version of the rules that the round was planned under. A replay of
-	// one of other rules than this program's must say so.
+	// PlannedRules is the version of the rules that the round was planned under. A replay of a
+	// round that has other rules than this program must say so.
 	PlannedRules int `json:"planned_rules"`
 	// Revisions are those of the outcome.
 	Revisions []int `json:"revisions"`
@@ -44,9 +44,9 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 	return roundOf(ctx, bus, name, now, func(m job.Manifest) (outcome.Records, error) { return outcome.ReadRecords(ctx, bus, m) })
 }
 
-// Round is how the round stands, by the records that are known already: to list those of 256
-// jobs takes as many requests. Records that cannot be read are not known. The producer of a
-// round that runs mends them.
+// Round returns the state of the round from records that are already known, because listing the
+// records of 256 jobs takes as many requests. Records that cannot be read are not known. The
+// producer of a running round mends them.
 func (s *Subscription) Round(ctx context.Context, bus *jobstream.Bus, now time.Time) (Round, error) {
 	known, _ := s.Jobs()
 	return roundOf(ctx, bus, s.room.follow.manifest.Round, now, func(m job.Manifest) (outcome.Records, error) {

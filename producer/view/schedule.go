@@ -24,8 +24,8 @@ type Schedule struct {
 	Paused      *job.Stop      `json:"paused,omitempty"`
 	PausedRound *job.RoundStop `json:"paused_round,omitempty"`
 	Ordered     *job.Order     `json:"ordered,omitempty"`
-	// PutOff is what puts off the next turn, or has done so when the active producer showed
-	// itself last, which it does every few seconds; absent while nothing does.
+	// PutOff is what delays the next turn, by the last sign of life of the active producer, which
+	// shows one every few seconds; absent while nothing delays it.
 	PutOff *job.PutOff `json:"put_off,omitempty"`
 	// Producers are the producer processes of the last day that serve, or stand by for a
 	// round.

@@ -21,7 +21,7 @@ import (
 var ErrOtherRound = errors.New("the record is of another round")
 
 // maxApart is how far from a round's instant a validator may have scored. Rounds are two hours
-// apart, and a validator's own may take some. Much later, most inputs differ.
+// apart, and a validator's own round may take some hours. Much later, most inputs differ.
 const maxApart = 6 * time.Hour
 
 // Shadow compares rounds of a validator's own with ours.
@@ -57,7 +57,7 @@ type Shadowed struct {
 	Ended     string `json:"validator_ended"`
 	Validator string `json:"validator"`
 	// Wrong says whether a rule gives another result, or a registry, weights or token scores
-	// differ. Anything else is the mirror's answers that have changed in between.
+	// differ. Other differences come from answers of the mirror that have changed in between.
 	Wrong    bool            `json:"wrong"`
 	Verdicts []VerdictCount  `json:"verdicts"`
 	Notes    []string        `json:"notes"`
@@ -129,8 +129,8 @@ func ShadowOf(ctx context.Context, bus *jobstream.Bus, name string, revision int
 
 func instantText(t time.Time) string { return t.UTC().Format(InstantLayout) }
 
-// oursOf is a round as it is compared. What it kept must give the outcome again: under later
-// rules it may not.
+// oursOf returns a round for the comparison. Its stored evaluations must give its outcome
+// again, which they may not do under later rules.
 func oursOf(ctx context.Context, bus *jobstream.Bus, r *outcome.Result) (shadow.Ours, error) {
 	m, err := bus.Rounds.Manifest(ctx, r.Round)
 	if err != nil {
@@ -191,7 +191,7 @@ func countVerdicts(miners []shadow.Judged) []VerdictCount {
 	return list
 }
 
-// shadowNotes say what a reader of the report should know of both sides.
+// shadowNotes lists what a reader of the report should know about both sides.
 func shadowNotes(r *outcome.Result, record *shadow.Record) ([]string, error) {
 	notes := []string{}
 	if !r.Complete {

@@ -82,8 +82,8 @@ func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now tim
 	return s, err
 }
 
-// stateOf is a standing without the counts of the records: those of the last outcome that can
-// be read, or none.
+// stateOf returns a standing without counting the records: it has the counts of the last
+// outcome that can be read, or none.
 func stateOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now time.Time) (standing, error) {
 	s := standing{Summary: Summary{
 		Round:     m.Round,

@@ -94,8 +94,8 @@ func (s TokenState) Remedy() string {
 	}[s]
 }
 
-// HistoryRounds is how many rounds a history has, that of the tokens and that of a miner: two
-// days of a round every two hours.
+// HistoryRounds is how many rounds the history of the tokens and that of a miner have: two
+// days, with a round every two hours.
 const HistoryRounds = 24
 
 // maxLooked bounds how many manifests are read: at a round every two hours they are eight

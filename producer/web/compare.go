@@ -12,7 +12,7 @@ import (
 // maxRevision bounds the number of a revision in a query.
 const maxRevision = 1_000_000
 
-// compare answers with what a revision of a round's outcome has changed of another one.
+// compare answers with what a revision of a round's outcome has changed from another one.
 func (a *API) compare(r *http.Request) (reply, error) {
 	query, err := params(r, "from", "to")
 	if err != nil {

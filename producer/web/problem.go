@@ -93,7 +93,7 @@ var meanings = map[kind]meaning{
 	unavailable: {503, "NATS or Redis did not answer in time", AskAgain},
 }
 
-// AskAgain is what a caller does while NATS or Redis is away.
+// AskAgain says what a caller should do while NATS or Redis is away.
 const AskAgain = "ask again after the seconds of Retry-After; rounds go on by themselves"
 
 // Problems lists the types of problems.

@@ -278,8 +278,7 @@ func Mirror() []cli.Flag {
 	}
 }
 
-// source refuses what is no address of this machine: every request would fail, one after the
-// other.
+// source refuses an address that this machine does not have, because every request would fail.
 func source(s string) error {
 	if s == "" {
 		return nil

@@ -15,7 +15,7 @@ import (
 	"mirrorfleet/shared/whoami"
 )
 
-// addresses is what a process knows of the public addresses that it sends from.
+// addresses is what a process knows about the public addresses that it sends from.
 type addresses struct {
 	known atomic.Pointer[[]netip.Addr]
 
@@ -29,8 +29,8 @@ type addresses struct {
 	blind bool   // the buckets could not be compared
 }
 
-// askWhoAmI asks for the addresses of this process at once and now and then, in a goroutine of
-// its own. Nothing waits for the answer.
+// askWhoAmI asks for the addresses of this process at once and then every few minutes, in a
+// goroutine of its own. Nothing waits for the answer.
 func (f *Fleet) askWhoAmI(ctx context.Context, cfg Config, asker *whoami.Asker) {
 	if asker == nil {
 		return
@@ -46,7 +46,8 @@ func (f *Fleet) askWhoAmI(ctx context.Context, cfg Config, asker *whoami.Asker) 
 	f.addresses.stop = func() {
 		end()
 		asking.Wait()
-		// Who has ended sends from nowhere. If this fails, Redis forgets the process by itself.
+		// A process that has ended sends from nowhere. If this fails, Redis forgets the process by
+		// itself.
 		if f.Addresses() != nil {
 			_ = f.Limiter.Tell(context.WithoutCancel(ctx), cfg.Process, nil)
 		}
@@ -74,7 +75,7 @@ func (f *Fleet) Addresses() []netip.Addr {
 	return nil
 }
 
-// ask asks once and tells the others. What fails is tried again at the next time; the log has
+// ask asks once and tells the others. A failure is retried at the next interval. The log has
 // each change once.
 func (f *Fleet) ask(ctx context.Context, cfg Config, asker *whoami.Asker) {
 	found, err := asker.Ask(ctx)
@@ -84,7 +85,7 @@ func (f *Fleet) ask(ctx context.Context, cfg Config, asker *whoami.Asker) {
 	case err != nil:
 		text := err.Error()
 		if text != f.addresses.said {
-			f.log.WarnContext(ctx, "it is not known from which address this process sends: --whoami-url gives none", "error", err)
+			f.log.WarnContext(ctx, "this process cannot tell which address it sends from: --whoami-url gives none", "error", err)
 		}
 		f.addresses.said = text
 	default:
@@ -96,7 +97,7 @@ func (f *Fleet) ask(ctx context.Context, cfg Config, asker *whoami.Asker) {
 		f.addresses.said = text
 		err = f.Limiter.Tell(ctx, cfg.Process, found)
 		if err != nil && ctx.Err() == nil && !f.addresses.lost {
-			f.log.WarnContext(ctx, "the address of this process is not shown: Redis does not take it", "error", err)
+			f.log.WarnContext(ctx, "the address of this process is not shown: Redis did not store it", "error", err)
 		}
 		f.addresses.lost = err != nil
 	}

@@ -9,12 +9,12 @@ import (
 )
 
 // Producer is a sign of life of one producer process that serves rounds, or that has stood by
-// for a round. As those of workers it is for show: who leads, only the stored Holder says. Its
-// instants are of the producer's own clock, so a reader uses only their differences.
+// for a round. Like those of workers, it is only for people to see: the stored Holder alone
+// decides who leads. Its instants are by the producer's own clock, so a reader uses only their
+// differences.
 type Producer struct {
 	Version int `json:"version"`
-	// Name is that of the process. What it holds has a Holder whose name is this one and a
-	// suffix.
+	// Name is the name of the process. Its Holders have this name with a suffix.
 	Name string `json:"name"`
 	// Build is the version of the program.
 	Build string `json:"build"`

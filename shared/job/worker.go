@@ -12,7 +12,7 @@ import (
 )
 
 // How often a process shows a sign of life, and after how long without one a reader takes it
-// for silent: four signs may be lost. Producers keep to it as workers do.
+// for silent: four signs may be lost. Producers do the same as workers.
 const (
 	WorkerSignEvery = 3 * time.Second
 	WorkerSilent    = 5 * WorkerSignEvery

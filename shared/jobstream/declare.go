@@ -104,7 +104,7 @@ func identities() jetstream.StreamConfig {
 }
 
 // signs are the last signs of life of worker and producer processes, one key each. A process
-// that is started again and again has another key each time, so the number is bounded.
+// that restarts again and again has a new key each time, so the number is bounded.
 func signs() jetstream.StreamConfig {
 	s := bucket(job.BucketWorkers, "the last sign of life of each worker and producer process")
 	s.MaxAge = job.WorkerKept

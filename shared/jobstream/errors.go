@@ -55,7 +55,7 @@ func (e *MismatchError) Error() string {
 }
 
 // TooFewServers says whether NATS has fewer servers than a stream should have copies. alone
-// says that it is one server outside of a cluster, to which no other can come.
+// says that it is one server outside a cluster, which no other server can join.
 func TooFewServers(err error) (few, alone bool) {
 	api, is := errors.AsType[*jetstream.APIError](err)
 	alone = is && api.ErrorCode == noCluster

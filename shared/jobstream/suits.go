@@ -31,8 +31,8 @@ func (e *RoleError) Error() string {
 }
 
 // Suits refuses a user that belongs to another role, by a *RoleError. It asks for one right
-// that the role has alone, and for all of them only if that one is missing. What cannot be
-// asked now, such as on a server that is only starting, is no refusal.
+// that the role has alone, and for all of them only if that one is missing. If it cannot ask
+// now, for example because a server is still starting, it refuses nothing.
 func Suits(ctx context.Context, address string, role Role, files Files) error {
 	asking, cancel := context.WithTimeout(ctx, suitsTimeout)
 	defer cancel()

@@ -19,8 +19,8 @@ type counter struct {
 	until    time.Duration   // the mitigation period's end
 }
 
-// limits are the counters of all addresses: the limit holds for each of them by itself. Their
-// fixed windows begin together, as those of one clock do.
+// limits are the counters of all addresses: the limit applies to each address separately. Their
+// fixed windows begin together, because they share one clock.
 type limits struct {
 	make func() *counter // nil without a limit
 	of   map[netip.Addr]*counter

@@ -15,8 +15,8 @@ import (
 // in none of them.
 type Stats struct {
 	Arrivals
-	// ByAddress are the figures of each address that requests came from. Those above are of
-	// all of them: the worst windows and the largest share are any one address's.
+	// ByAddress are the figures of each address that requests came from. The figures above are for
+	// all addresses: the worst windows and the largest share of any one address.
 	ByAddress map[string]Arrivals   `json:"by_address"`
 	ByRoute   map[string]RouteStats `json:"by_route"`
 	// ByStatus has "none" for requests that got no answer.
@@ -167,7 +167,7 @@ func compare(arrivals []time.Duration, over int, cfg Config) Arrivals {
 	}
 }
 
-// add takes the figures of another address in.
+// add adds the figures of another address.
 func (a *Arrivals) add(one Arrivals) {
 	a.Requests += one.Requests
 	a.OverLimit += one.OverLimit

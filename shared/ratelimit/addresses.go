@@ -20,9 +20,9 @@ import (
 //go:embed tell.lua
 var tellSource string
 
-// How often a process tells its addresses, and how long it is remembered after that: two
-// times may fail. A process that was killed, and came back at another address, is shown with
-// both for as long.
+// How often a process tells its addresses, and how long they are remembered after that, so that
+// it may fail twice. A process that was killed and came back at another address is shown with
+// both for that time.
 const (
 	TellEvery = 5 * time.Minute
 	told      = 3 * TellEvery

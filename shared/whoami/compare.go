@@ -14,13 +14,13 @@ type Process struct {
 	Addresses []netip.Addr
 }
 
-// Comparison is what does not fit together.
+// Comparison lists the names and addresses that do not fit together.
 type Comparison struct {
 	// Shared are addresses from which processes of several egresses send. Each egress has a
 	// bucket of its own, so that together they may exceed the limit of the address.
 	Shared []Shared
-	// Split are egresses with processes that have no address in common, by name. One bucket
-	// then meters several addresses: the limit holds, and a part of it is not used.
+	// Split are egresses with processes that have no address in common, by name. One bucket then
+	// meters several addresses: the limit holds, but a part of it stays unused.
 	Split []string
 }
 
@@ -44,10 +44,10 @@ func (s Shared) Text() string {
 
 // Compare compares names and addresses.
 //
-// A machine often has an address of each family. Two names share an address if any address of
-// one is one of the other's: the mirror may see that one. Two processes of one name differ
-// only if there is a family in which both have an address, and they share none in any: behind
-// one IPv4 address, each machine has its own of IPv6.
+// A machine often has an address of each family. Two names share an address if they have any
+// address in common, because the mirror may see that one. Two processes of one name differ only
+// if both have an address of the same family and they share none of any family: machines behind
+// one IPv4 address each have their own IPv6 address.
 func Compare(processes []Process) (c Comparison) {
 	names := map[netip.Prefix]map[string]bool{}
 	byEgress := map[string][]Process{}
@@ -74,8 +74,8 @@ func Compare(processes []Process) (c Comparison) {
 	return c
 }
 
-// Counted is what the mirror counts an address as. Cloudflare, in front of it, counts a
-// network of 64 bits of IPv6 as one address, because a single machine may use all of it.
+// Counted is the prefix that the mirror counts as one address. Cloudflare, in front of it,
+// counts a network of 64 bits of IPv6 as one, because a single machine may use all of it.
 func Counted(a netip.Addr) netip.Prefix {
 	bits := a.BitLen()
 	if a.Is6() {

@@ -33,9 +33,9 @@ type Asker struct {
 	source netip.Addr
 }
 
-// New checks the URL of a service, which is asked from this machine's address source, as the
-// mirror is; the zero address leaves the choice to the system. A URL with credentials is refused, because errors and logs
-// name it.
+// New checks the URL of a service. It is asked from this machine's address source, as the
+// mirror is; with the zero address, the system chooses. A URL with credentials is refused,
+// because errors and logs name the URL.
 func New(address string, source netip.Addr) (*Asker, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
@@ -68,8 +68,8 @@ func (a *Asker) Ask(ctx context.Context) ([]netip.Addr, error) {
 	return slices.Compact(seen), nil
 }
 
-// ask asks over one family. The connection is closed afterwards: the next question comes
-// minutes later, and the way out may be another one by then.
+// ask asks over one family. It closes the connection afterwards, because the next question
+// comes minutes later, and may leave by another address.
 func (a *Asker) ask(ctx context.Context, network string) (netip.Addr, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
 	defer cancel()
@@ -126,10 +126,10 @@ func read(answer *http.Response) (netip.Addr, error) {
 	return Parse(strings.TrimSpace(string(body)))
 }
 
-// errNone is an address that no other machine on the internet could see.
+// errNone refuses an address that no other machine on the internet could see.
 var errNone = errors.New("is no public address: name a service outside of your own network")
 
-// Parse reads a public address. One of IPv4 in the form of IPv6 is the one of IPv4.
+// Parse reads a public address. An IPv4 address written as IPv6 counts as IPv4.
 func Parse(text string) (netip.Addr, error) {
 	addr, err := netip.ParseAddr(text)
 	if err != nil {

@@ -72,7 +72,7 @@ func (a *Authority) Issue(name string, end time.Time) (cert, key string, err err
 	return cert, key, err
 }
 
-// sign writes a certificate of a key. It counts from two days ago: clocks differ.
+// sign writes a certificate for a key. It is valid from two days ago, because clocks differ.
 func (a *Authority) sign(template *x509.Certificate, file string, key *ecdsa.PrivateKey) (string, error) {
 	const bits = 62 // the standard allows 160, and the number need only be another one each time
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), bits))

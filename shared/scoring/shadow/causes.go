@@ -68,8 +68,8 @@ func takesPart(f input.Failure) string {
 	return string(f)
 }
 
-// pullsDiffer compares what the mirror listed. Of one that a single side lists, the dates say
-// whether it came or went between the two rounds.
+// pullsDiffer compares what the mirror listed. If only one side lists a pull request, its dates
+// say whether it came or went between the two rounds.
 func (c *comparison) pullsDiffer(ours, theirs []scoring.PullRequest) (list []Cause) {
 	known := map[item]*scoring.PullRequest{}
 	for i := range theirs {
@@ -180,8 +180,8 @@ func (c *comparison) openDiffer(answers *scoring.IssueAnswers, theirs *Miner) (l
 	return list
 }
 
-// openOf are the validator's counts of a miner's open issues, as far as the registry has the
-// repositories. Where it could not ask, they are those that it fell back on.
+// openOf returns the validator's counts of a miner's open issues, for the repositories of the
+// registry. Where the validator could not ask, it returns the counts that it fell back on.
 func (c *comparison) openOf(theirs *Miner) map[string]int {
 	counts := map[string]int{}
 	if theirs.Open == nil {

@@ -32,8 +32,8 @@ const (
 // Verdicts lists them as a report counts them.
 func Verdicts() []Verdict { return []Verdict{Equal, Time, Inputs, Others, Rule, OursAlone, TheirAlone} }
 
-// Ours is one of our rounds: what it kept, what it concluded from that, and the files that it
-// was planned with.
+// Ours is one of our rounds: its stored evaluations, its outcome, and the files that it was
+// planned with.
 type Ours struct {
 	In                          scoring.RoundInput
 	Out                         scoring.Outcome
@@ -234,8 +234,9 @@ func (c *comparison) judge(uid int) Judged {
 	return j
 }
 
-// excused says whether what is left can follow from what another miner, or an answer that our
-// round did not keep, has left: rewards divide one sum, and issues need the solvers' files.
+// excused says whether the remaining differences can follow from those of another miner, or
+// from an answer that our round did not keep: rewards divide one sum, and issues need the
+// solvers' files.
 func (c *comparison) excused(uid int, left []Difference) bool {
 	from := slices.Index(computed, ruleRewards)
 	if len(c.lacking[uid]) > 0 {
@@ -266,8 +267,8 @@ func (c *comparison) rewardOf(uid int) *float64 {
 	return nil
 }
 
-// foreign refuses a record that nothing could be said of: no miner, or no repository, is on
-// both sides.
+// foreign refuses a record that cannot be compared, because the two sides have no miner or no
+// repository in common.
 func (c *comparison) foreign() error {
 	same := func(m input.Miner) bool {
 		theirs := c.record.byUID[m.UID]

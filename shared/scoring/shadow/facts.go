@@ -100,7 +100,7 @@ func labelsText(labels []scoring.Label) string {
 	return orNone(strings.Join(names, ", "))
 }
 
-// linkedText says of linked issues what the rules read, sorted likewise.
+// linkedText gives the facts of linked issues that the rules read, sorted in the same way.
 func linkedText(issues []scoring.LinkedIssue) string {
 	texts := make([]string, len(issues))
 	for i := range issues {
@@ -145,8 +145,8 @@ const (
 	KindNotKept     Kind = "not kept" // our round did not ask for it
 )
 
-// Setting says whether it is for an operator to put right: it is no answer of the mirror that
-// has changed between the two rounds.
+// Setting says whether an operator must correct it: it is not an answer of the mirror that
+// changed between the two rounds.
 func (k Kind) Setting() bool { return k == KindRegistry || k == KindWeights || k == KindTokens }
 
 // Cause is one input that is not the same. Ours and Theirs are "" where What says all.
@@ -157,8 +157,8 @@ type Cause struct {
 	Theirs string `json:"validators"`
 }
 
-// factsApart lists the facts of one thing that are not the same. Both lists name the same facts,
-// except that an issue may have no solver.
+// factsApart lists the facts that differ. Both lists name the same facts, except that an issue
+// may have no solver.
 func factsApart(kind Kind, what string, ours, theirs []fact) []Cause {
 	var list []Cause
 	for _, f := range ours {

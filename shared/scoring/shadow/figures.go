@@ -35,8 +35,8 @@ const (
 	ruleRewards     = "rewards"
 )
 
-// computed is the order in which a round computes figures. A figure that differs moves those
-// of later rules, so the first one names the rule.
+// computed is the order in which a round computes figures. A figure that differs changes the
+// figures of later rules, so the first one names the rule.
 var computed = []string{ //nolint:gochecknoglobals // a table
 	ruleMiners, ruleGate, ruleTokens, ruleBase, ruleLabel, ruleLinked, ruleDecay, ruleReview, ruleCollateral, ruleEligibility, ruleSpam,
 	ruleEarned, ruleRepository, ruleMiner, ruleOpenIssues, ruleClasses, ruleValid, ruleIssueGate, ruleOwner, ruleSolving, ruleIssueSum,
@@ -56,7 +56,7 @@ type figures struct {
 	names  []string
 	rules  map[string]string
 	values map[string]string
-	// absent are the rules by which a figure is not there at all, where that is another one.
+	// absent names the rule by which a figure is missing, where that is another rule than its own.
 	absent map[string]string
 }
 

@@ -11,9 +11,9 @@ import (
 // item names a pull request or an issue, by the lower-cased name of its repository.
 type item = scoring.IssueName
 
-// atValue finds an instant of a span at which a decay has a value. Decay falls with time, so it
-// can be bisected; there is one to a microsecond, which is what the validator's clock has.
-// Without one it is the end of the span.
+// atValue finds an instant of a span at which a decay has a value. Decay falls with time, so
+// atValue bisects, to a microsecond, which is the resolution of the validator's clock. If there
+// is no such instant, it returns the end of the span.
 func (s Span) atValue(value float64, decay func(time.Time) float64) time.Time {
 	low, high := s.Began, s.Ended
 	if decay(high) == value {
@@ -80,7 +80,7 @@ func (c *comparison) issueInstants(evaluations map[int]scoring.Evaluation) map[i
 }
 
 // timed is what our round would have kept at the validator's instants: our own inputs, without
-// what had left the windows by then.
+// those that had left the windows by then.
 func (c *comparison) timed() scoring.RoundInput {
 	in := c.in
 	c.registry = in.Registry
@@ -115,8 +115,8 @@ func (c *comparison) timed() scoring.RoundInput {
 // scorer scores a pull request as of an instant.
 type scorer func(pr *scoring.PullRequest, repo *input.Repository, at time.Time) scoring.ScoredPullRequest
 
-// scoredAnew is an evaluation whose pull requests are scored as a worker would, at the
-// validator's instants.
+// scoredAnew returns an evaluation whose pull requests are scored as a worker would score them,
+// at the validator's instants.
 func (c *comparison) scoredAnew(e scoring.Evaluation, received []scoring.PullRequest, score scorer) scoring.Evaluation {
 	loaded := scoring.Load(received, c.registry)
 	all := func(pulls []scoring.PullRequest) []scoring.ScoredPullRequest {

@@ -13,7 +13,7 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// What a record says that it is: deploy/validator/mirrorfleet_record.py.
+// The format and version that a record names: deploy/validator/mirrorfleet_record.py.
 const (
 	Format  = "mirrorfleet-validator-round"
 	Version = 1
@@ -27,7 +27,7 @@ const maxRecord = 512 << 20
 // later version.
 var ErrRefused = errors.New("no whole record of a validator's round")
 
-// Record is one round of a validator's own: what it was given, and what it concluded.
+// Record is one round that a validator scored by itself: its inputs and its results.
 type Record struct {
 	Format    string `json:"format"`
 	Version   int    `json:"version"`

@@ -40,7 +40,8 @@ func keysOf[V any](a, b map[string]V) []string {
 	return slices.Compact(names)
 }
 
-// registriesApart names what differs in effect: a default that one file spells out is the same.
+// registriesApart names what differs in effect: a default that only one file spells out is no
+// difference.
 func (c *comparison) registriesApart(raw json.RawMessage) (list []Cause) {
 	ours, theirs := &c.in.Registry, &c.record.registry
 	mine, others := settings(raw), settings(c.record.Registry)
@@ -79,7 +80,7 @@ func namesOf(r *input.Registry) []string {
 	return names
 }
 
-// settings are those of each repository as its file has them, by their full names.
+// settings returns each repository's settings as in its file, by their full names.
 func settings(raw json.RawMessage) map[string]map[string]string {
 	var entries map[string]map[string]json.RawMessage
 	if json.Unmarshal(raw, &entries) != nil {

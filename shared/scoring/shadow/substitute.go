@@ -39,7 +39,8 @@ func (c *comparison) given() scoring.RoundInput {
 	return in
 }
 
-// entryOf is a miner as a round would be planned with it, so that it fails as it did there.
+// entryOf returns a miner as a round would be planned with it, so that it fails as it did for
+// the validator.
 func entryOf(theirs *Miner) input.Miner {
 	entry := input.Miner{UID: theirs.UID, Hotkey: theirs.Hotkey, GitHubID: theirs.GitHubID}
 	switch theirs.Failed {
@@ -133,8 +134,8 @@ func (c *comparison) evaluationOf(theirs *Miner) scoring.Evaluation {
 }
 
 // byTheirs scores a pull request with the token figures that the validator has of it: ours,
-// unless they differ. It keeps no figures of which a base score could be computed; that one is
-// then its own.
+// unless they differ. A record has no figures from which the base score could be computed, so
+// that score is then the validator's.
 func (c *comparison) byTheirs(uid int) scorer {
 	return func(pr *scoring.PullRequest, repo *input.Repository, at time.Time) scoring.ScoredPullRequest {
 		name := item{Repository: pr.Repository, Number: pr.Number}
