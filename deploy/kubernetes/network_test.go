@@ -22,7 +22,9 @@ type end struct {
 var others = []end{
 	{name: "dns", labels: map[string]string{"k8s-app": "kube-dns"}, namespace: map[string]string{"kubernetes.io/metadata.name": "kube-system"}},
 	{name: "prometheus", labels: map[string]string{"app": "prometheus"}, namespace: map[string]string{"kubernetes.io/metadata.name": "monitoring"}},
-	{name: "validator", labels: map[string]string{"mirrorfleet-api": "yes", "mirrorfleet-gateway": "yes"}, namespace: map[string]string{"x": "y"}},
+	{name: "validator", labels: map[string]string{"mirrorfleet-api": "yes", "mirrorfleet-gateway": "yes"},
+		namespace: map[string]string{"mirrorfleet-api": "yes", "mirrorfleet-gateway": "yes"}},
+	{name: "pretender", labels: map[string]string{"mirrorfleet-api": "yes", "mirrorfleet-gateway": "yes"}, namespace: map[string]string{"x": "y"}},
 	{name: "stranger", labels: map[string]string{"app": "x"}, namespace: map[string]string{"x": "y"}},
 	{name: "internet", address: "198.51.100.7"}, {name: "internet6", address: "2606:4700::7"},
 	{name: "private", address: "10.1.2.3"}, {name: "metadata", address: "169.254.169.254"}, {name: "managed", address: "192.0.2.7"},

@@ -349,10 +349,12 @@ func told(t *testing.T, addresses map[string]string) []doctor.Finding {
 	s := redistest.Start(t)
 	nats, _, bus := declared(t)
 	must.Do(t, bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1", "eu-2"}, By: "p"}, 0))
+	rdb := must.Get(ratelimit.NewClient(s.URL(), 0))(t)
+	t.Cleanup(func() { _ = rdb.Close() })
 	for egress, of := range addresses {
 		cfg := ratelimit.Config{Egress: egress, Horizon: time.Second}
 		used(t, s.URL(), cfg, 1)
-		l := must.Get(ratelimit.New(cfg, s.Client(t)))(t)
+		l := must.Get(ratelimit.New(cfg, rdb))(t)
 		for _, a := range strings.Fields(of) {
 			must.Do(t, l.Tell(t.Context(), "worker at "+a, []netip.Addr{netip.MustParseAddr(a)}))
 		}
