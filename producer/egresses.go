@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/ratelimit"
 )
 
 func egressesCommand() *cli.Command {
@@ -50,6 +51,9 @@ func egresses(ctx context.Context, c *cli.Command) (err error) {
 	buckets, err := where.buckets(ctx, rdb)
 	if err != nil {
 		return err
+	}
+	if unread := ratelimit.Unread(buckets); unread != nil {
+		log.WarnContext(ctx, "the addresses of an egress are not shown: Redis does not give them", "error", unread)
 	}
 	declared, err := where.declared(ctx, log)
 	if err != nil {

@@ -116,6 +116,16 @@ func redisScenarios() map[string]scenario {
 		"one egress at two addresses": {doctor.EgressSplit, doctor.Warning, func(t *testing.T) []doctor.Finding {
 			return told(t, map[string]string{"eu-1": "192.0.2.1 192.0.2.2"})
 		}},
+		"addresses that cannot be read": {doctor.NotLookedAt, doctor.Warning, func(t *testing.T) []doctor.Finding {
+			s := redistest.Start(t)
+			used(t, s.URL(), fast(), 1)
+			must.Do(t, s.Client(t).Set(t.Context(), "limit:{"+ratelimit.DefaultEgress+"}:addresses", "no hash", 0).Err())
+			found := run(t, doctor.Redis{URL: s.URL(), Limit: fast()}.Checks()...)
+			if text := fmt.Sprint(found); !strings.Contains(text, "are not compared") {
+				t.Errorf("%v, want the comparison named", found)
+			}
+			return found
+		}},
 		"an egress of one's own that nobody declared": {doctor.EgressUndeclared, doctor.Warning, func(t *testing.T) []doctor.Finding {
 			nats, _, bus := declared(t)
 			if err := bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p"}, 0); err != nil {

@@ -67,6 +67,9 @@ func judgeEgresses(buckets []ratelimit.State, fleet job.Egresses, own, who strin
 		}
 		names = append(names, b.Egress)
 	}
+	if unread := ratelimit.Unread(buckets); unread != nil {
+		found = append(found, warn(NotLookedAt, "the addresses of the egresses are not compared: %v", unread))
+	}
 	odd := ratelimit.Compare(buckets)
 	for _, s := range odd.Shared {
 		found = append(found, warn(EgressShared, "the egresses %s send from one address, %s: each has a bucket, and together they may exceed the limit",

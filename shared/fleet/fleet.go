@@ -181,9 +181,18 @@ func (f *Fleet) Mirror(baseURL string) (*mirror.Client, error) {
 	return client, nil
 }
 
-// Buckets reads the buckets of all egresses.
+// Buckets reads the buckets of all egresses. Addresses that cannot be read are missing from
+// them, and the log has it once until all are read again.
 func (f *Fleet) Buckets(ctx context.Context) ([]ratelimit.State, error) {
-	return ratelimit.Buckets(ctx, f.redis, redisTimeout)
+	buckets, err := ratelimit.Buckets(ctx, f.redis, redisTimeout)
+	if err != nil || ctx.Err() != nil {
+		return buckets, err
+	}
+	unread := ratelimit.Unread(buckets)
+	if before := f.addresses.unread.Swap(unread != nil); unread != nil && !before {
+		f.log.WarnContext(ctx, "the addresses of an egress are not shown: Redis does not give them", "error", unread)
+	}
+	return buckets, nil
 }
 
 // Operator opens the bucket of an egress, whose name it checks, for an operator's orders.

@@ -18,6 +18,8 @@ import (
 // addresses is what a process knows about the public addresses that it sends from.
 type addresses struct {
 	known atomic.Pointer[[]netip.Addr]
+	// unread says that the log has that addresses of others cannot be read.
+	unread atomic.Bool
 
 	// stop ends the asking, and waits for it; nil without --whoami-url.
 	stop func()

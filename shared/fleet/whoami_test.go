@@ -84,6 +84,32 @@ func TestAServiceThatLiesCostsNothing(t *testing.T) {
 	}
 }
 
+// Addresses that Redis does not give hide no bucket, and are one line in the log however often
+// a page asks.
+func TestUnreadAddressesAreLoggedOnce(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cfg, _ := servers(t)
+	log := &telemetrytest.Log{}
+	cfg.Log = log.Logger()
+	f := must.Get(fleet.OpenLimiter(ctx, cfg))(t)
+	defer f.Close()
+	must.Get(f.Limiter.Permit(ctx))(t)
+	rdb := must.Get(ratelimit.NewClient(cfg.Redis, time.Minute))(t)
+	defer rdb.Close()
+	egress := must.Get(f.Buckets(ctx))(t)[0].Egress
+	must.Do(t, rdb.Set(ctx, "limit:{"+egress+"}:addresses", "no hash", 0).Err())
+	for range 3 {
+		if got := must.Get(f.Buckets(ctx))(t); len(got) != 1 {
+			t.Errorf("%d buckets, want one", len(got))
+		}
+	}
+	if told := strings.Count(log.String(), "the addresses of an egress are not shown"); told != 1 {
+		t.Errorf("told %d times, want once:\n%s", told, log)
+	}
+}
+
 // A wrong URL, or an egress without a usable name, is wrong usage before any server is asked.
 func TestWrongEgressSettingsAreNamed(t *testing.T) {
 	t.Parallel()

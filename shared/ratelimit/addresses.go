@@ -17,8 +17,12 @@ import (
 	"mirrorfleet/shared/whoami"
 )
 
-//go:embed tell.lua
-var tellSource string
+var (
+	//go:embed tell.lua
+	tellSource string
+	//go:embed addresses.lua
+	addressesSource string
+)
 
 // How often a process tells its addresses, and how long they are remembered after that, so that
 // it may fail twice. A process that was killed and came back at another address is shown with
@@ -33,6 +37,9 @@ const addressesSuffix = ":addresses"
 
 // Bounds of what is read: anybody with access to Redis may have written it.
 const (
+	// maxTold is of one egress's record, in bytes: about a thousand processes with long names.
+	// Redis decodes the record whenever a process tells, and serves nobody meanwhile.
+	maxTold        = 256_000
 	maxProcessName = 200 // characters
 	maxProcesses   = 500
 	maxAddresses   = 4
@@ -48,7 +55,7 @@ func (l *Limiter) Tell(ctx context.Context, process string, addresses []netip.Ad
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
 	err := redis.NewScript(tellSource).Run(ctx, l.record.rdb, []string{key(l.cfg.Egress) + addressesSuffix},
-		bounded.Line(process, maxProcessName), strings.Join(texts, " "), int64(told.Seconds())).Err()
+		bounded.Line(process, maxProcessName), strings.Join(texts, " "), int64(told.Seconds()), maxTold).Err()
 	if err != nil {
 		return fmt.Errorf("ratelimit: telling the addresses of egress %s: %w", l.cfg.Egress, err)
 	}
@@ -56,19 +63,33 @@ func (l *Limiter) Tell(ctx context.Context, process string, addresses []netip.Ad
 }
 
 // addresses reads the processes of the egress that have told theirs, by name. A record that is
-// damaged counts as none: the next process that tells replaces it.
+// damaged or too long counts as none: the next process that tells replaces it.
 func (r record) addresses(ctx context.Context) ([]whoami.Process, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	got, err := r.state.Run(ctx, r.rdb, []string{key(r.egress) + addressesSuffix}).Slice()
+	got, err := redis.NewScript(addressesSource).Run(ctx, r.rdb, []string{key(r.egress) + addressesSuffix}, maxTold).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("ratelimit: addresses of egress %s: %w", r.egress, err)
 	}
-	clock, fields, err := parseState(got)
+	if len(got) != 2 {
+		return nil, fmt.Errorf("ratelimit: addresses of egress %s: %w: %d values, want 2", r.egress, errReply, len(got))
+	}
+	clock, err := parseTime(got[0])
 	if err != nil {
 		return nil, fmt.Errorf("ratelimit: addresses of egress %s: %w", r.egress, err)
 	}
-	return processesOf(r.egress, fields["processes"], micros(clock)), nil
+	return processesOf(r.egress, fmt.Sprint(got[1]), micros(clock)), nil
+}
+
+// Unread is why the addresses of an egress with one of these buckets could not be read; nil if
+// all were.
+func Unread(buckets []State) error {
+	for i := range buckets {
+		if buckets[i].Unread != nil {
+			return buckets[i].Unread
+		}
+	}
+	return nil
 }
 
 // Compare compares the addresses of the egresses with these buckets.

@@ -1,13 +1,16 @@
 package ratelimit_test
 
 import (
+	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/redis/go-redis/v9"
 
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
@@ -70,5 +73,70 @@ func TestProcessesTellTheirAddresses(t *testing.T) {
 		if told := read()["eu-2"]; len(told) != 1 {
 			t.Errorf("%s: then read as %v, want the gateway alone", name, told)
 		}
+	}
+}
+
+// Whoever holds the password of a worker may write anything there. A record that is too long
+// stays in Redis, decoded by nobody, until the next process tells. Other fields than ours are
+// dropped: cjson reads an infinity, and refuses to write one.
+func TestALongRecordOfAddressesIsNotRead(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	rdb := must.Get(ratelimit.NewClient(redistest.Start(t).URL(), time.Minute))(t)
+	defer rdb.Close()
+	l := must.Get(ratelimit.New(ratelimit.Config{Egress: "eu", Horizon: time.Second}, rdb))(t)
+	defer l.Close()
+	must.Get(l.Permit(ctx))(t)
+	now := must.Get(rdb.Time(ctx).Result())(t).Unix()
+	write := func(padding int) {
+		text := fmt.Sprintf(`{"old":{"at":%d,"from":"192.0.2.9","x":1e999},"pad":"%s"}`, now, strings.Repeat("x", padding))
+		must.Do(t, rdb.HSet(ctx, "limit:{eu}:addresses", "processes", text).Err())
+	}
+	read := func() (names []string) {
+		buckets := must.Get(ratelimit.Buckets(ctx, rdb, time.Minute))(t)
+		must.Do(t, ratelimit.Unread(buckets))
+		for _, p := range buckets[0].Processes {
+			names = append(names, p.Name)
+		}
+		return names
+	}
+	for padding, want := range map[int]string{200_000: "[new old]", 256_000: "[new]", 20 << 20: "[new]"} {
+		write(padding)
+		before := sent(t, rdb)
+		read()
+		if got := sent(t, rdb) - before; got > 300_000 {
+			t.Errorf("a record of %d bytes: %d bytes are fetched, want none of one that is too long", padding, got)
+		}
+		must.Do(t, l.Tell(ctx, "new", []netip.Addr{netip.MustParseAddr("192.0.2.1")}))
+		if got := fmt.Sprint(read()); got != want {
+			t.Errorf("a record of %d bytes: then %s have told, want %s", padding, got, want)
+		}
+	}
+}
+
+// sent is how many bytes the server has sent.
+func sent(t *testing.T, rdb *redis.Client) int {
+	t.Helper()
+	_, after, _ := strings.Cut(must.Get(rdb.Info(t.Context(), "stats").Result())(t), "total_net_output_bytes:")
+	figure, _, _ := strings.Cut(after, "\r")
+	return must.Get(strconv.Atoi(figure))(t)
+}
+
+// A bucket is listed without addresses that cannot be read, with the reason.
+func TestAddressesThatCannotBeReadAreMissing(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	rdb := must.Get(ratelimit.NewClient(redistest.Start(t).URL(), time.Second))(t)
+	defer rdb.Close()
+	l := must.Get(ratelimit.New(ratelimit.Config{Egress: "eu", Horizon: time.Second}, rdb))(t)
+	defer l.Close()
+	must.Get(l.Permit(ctx))(t)
+	must.Do(t, rdb.Set(ctx, "limit:{eu}:addresses", "no hash", 0).Err())
+	got, err := ratelimit.Buckets(ctx, rdb, time.Second)
+	if err != nil || len(got) != 1 || got[0].Granted != 1 || len(got[0].Processes) != 0 {
+		t.Fatalf("got %+v, %v; want the bucket without addresses", got, err)
+	}
+	if err := ratelimit.Unread(got); err == nil || !strings.Contains(err.Error(), "addresses of egress eu") {
+		t.Errorf("unread for %v, want the egress and the reason", err)
 	}
 }

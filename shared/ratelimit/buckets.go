@@ -13,6 +13,8 @@ import (
 
 // Buckets reads the bucket of every egress that has one, in the order of their
 // names, with the addresses that its processes have told. Each call ends at the timeout.
+// No permit depends on the addresses: a bucket is listed without those that cannot be read,
+// with the reason (State.Unread).
 func Buckets(ctx context.Context, rdb redis.UniversalClient, timeout time.Duration) ([]State, error) {
 	if err := validateClient(rdb); err != nil {
 		return nil, err
@@ -31,9 +33,7 @@ func Buckets(ctx context.Context, rdb redis.UniversalClient, timeout time.Durati
 		if !state.Known {
 			continue
 		}
-		if state.Processes, err = r.addresses(ctx); err != nil {
-			return nil, err
-		}
+		state.Processes, state.Unread = r.addresses(ctx)
 		states = append(states, state)
 	}
 	return states, nil

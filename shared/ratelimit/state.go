@@ -60,8 +60,9 @@ type State struct {
 	// UseBackground are those of Use that went to the background.
 	UseBackground []int64
 	// Processes are those of the egress that have told from which addresses they send. Only
-	// Buckets reads them.
+	// Buckets reads them. Unread is why they could not be read; nil if they were.
 	Processes []whoami.Process
+	Unread    error
 	// Stats are what this process counted itself.
 	Stats Stats
 }
@@ -108,9 +109,8 @@ func parseState(got []any) (clock int64, fields map[string]string, err error) {
 	if len(got) != 2 {
 		return 0, nil, fmt.Errorf("%w: %d values, want 2", errReply, len(got))
 	}
-	var times []int64
-	if times, err = redis.NewCmdResult(got[0], nil).Int64Slice(); err != nil || len(times) != 2 {
-		return 0, nil, fmt.Errorf("%w: the time is %v", errReply, got[0])
+	if clock, err = parseTime(got[0]); err != nil {
+		return 0, nil, err
 	}
 	pairs, ok := got[1].([]any)
 	if !ok || len(pairs)%2 != 0 {
@@ -120,7 +120,16 @@ func parseState(got []any) (clock int64, fields map[string]string, err error) {
 	for pair := range slices.Chunk(pairs, 2) {
 		fields[fmt.Sprint(pair[0])] = fmt.Sprint(pair[1])
 	}
-	return times[0]*int64(time.Second/time.Microsecond) + times[1], fields, nil
+	return clock, fields, nil
+}
+
+// parseTime reads what TIME returns, as microseconds.
+func parseTime(got any) (int64, error) {
+	times, err := redis.NewCmdResult(got, nil).Int64Slice()
+	if err != nil || len(times) != 2 {
+		return 0, fmt.Errorf("%w: the time is %v", errReply, got)
+	}
+	return times[0]*int64(time.Second/time.Microsecond) + times[1], nil
 }
 
 // inForce puts parameters into words.
