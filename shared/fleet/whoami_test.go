@@ -114,8 +114,9 @@ func TestUnreadAddressesAreLoggedOnce(t *testing.T) {
 func TestWrongEgressSettingsAreNamed(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*fleet.Config){
-		"--whoami-url": func(c *fleet.Config) { c.WhoAmI = "ipify.example" },
-		"--egress":     func(c *fleet.Config) { c.Limit.Egress = "eu 1" },
+		"--whoami-url: \"ipify": func(c *fleet.Config) { c.WhoAmI = "ipify.example" },
+		"--whoami-url: the URL": func(c *fleet.Config) { c.WhoAmI = "https://ipify.example/?token=hush" },
+		"--egress":              func(c *fleet.Config) { c.Limit.Egress = "eu 1" },
 	} {
 		cfg := fleet.Config{NATS: "nats://127.0.0.1:1", Redis: "redis://127.0.0.1:1", ConnectTimeout: time.Hour}
 		change(&cfg)

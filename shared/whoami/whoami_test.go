@@ -122,7 +122,10 @@ func TestAskEndsWithItsContext(t *testing.T) {
 func TestNewChecksTheURL(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"api.example": "https://", "ftp://a.example": "https://", "https://": "https://", "http://\x1b": "https://", "https://me:hush@a.example/": "password",
+		"api.example": "https://", "ftp://a.example": "https://", "https://": "https://", "http://\x1b": "https://",
+		"https://me:hush@a.example/": "password", "ftp://me:hush@a.example": "password", "https://me:hu%zzhush@a.example": "password",
+		"me:hush@a.example": "password", "https://hush@a.example": "password", "https://a.example/?token=hush": "query",
+		"https://a.example?hush": "query", "https://a.example/#hush": "query", "https://me:hu/hush@a.example": "password",
 	} {
 		_, err := whoami.New(text, netip.Addr{})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hush") || strings.Contains(err.Error(), "\x1b") {
