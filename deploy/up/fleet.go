@@ -5,10 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -91,37 +89,6 @@ func (f *fleet) write(name, text string) error {
 		return fmt.Errorf("the fleet's folder: %w", err)
 	}
 	return nil
-}
-
-// listen chooses an address for everything that listens. Addresses that people type get their
-// usual ports if these are free. So does the mirror, because a restored round resumes with the
-// mirror that it was planned for.
-func (f *fleet) listen() error {
-	usual := map[string]int{"mirror": 8450, "api-1": 8440, "gateway-north": 8460, "gateway-south": 8461}
-	names := []string{"redis", "mirror", "api-1", "api-2", "gateway-north", "gateway-south"}
-	for _, node := range nodes {
-		names = append(names, node, node+" route", node+" http")
-	}
-	for _, p := range []string{"producer-1", "producer-2", "worker-1", "worker-2", "worker-3", "worker-4", "gateway-north", "gateway-south"} {
-		names = append(names, p+" health")
-	}
-	var held []net.Listener // so that no port is given twice
-	for _, name := range names {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(usual[name]))) //nolint:noctx // it is closed below
-		if err != nil {
-			l, err = net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // as above
-		}
-		if err != nil {
-			return fmt.Errorf("an address for %s: %w", name, err)
-		}
-		held = append(held, l)
-		f.addresses[name] = l.Addr().String()
-	}
-	var errs []error
-	for _, l := range held {
-		errs = append(errs, l.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // run starts everything, says what to do with it, and waits until ctx ends. Processes that use

@@ -33,6 +33,8 @@ type settings struct {
 	patience time.Duration
 	// restore is a backup to begin with.
 	restore string
+	// anyPorts leaves the usual ports to others, such as a fleet that somebody uses.
+	anyPorts bool
 }
 
 // run is the command, and returns its exit code. It uses package flag and not the product's
@@ -66,6 +68,7 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 	flags.DurationVar(&s.every, "every", 10*time.Minute, "time from one round to the next")
 	flags.DurationVar(&s.patience, "patience", time.Minute, "how long everything may take to be ready")
 	flags.StringVar(&s.restore, "restore", "", "backup to start from")
+	flags.BoolVar(&s.anyPorts, "any-ports", false, "leave the usual ports, such as 8440 of the API, to another fleet")
 	if err := flags.Parse(args); err != nil {
 		return s, err //nolint:wrapcheck // package flag has said it
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,6 +74,9 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 		"-bin", bin, "-grammars", fleettest.Grammars(),
 		"-nats-server", must.Get(cluster.Binary(t.Context()))(t), "-deploy", "..", "-every", "2h",
 	}, args...)...)
+	if !long { // which restores a round, and that goes on with the mirror at its usual port
+		cmd.Args = slices.Insert(cmd.Args, 1, "-any-ports")
+	}
 	cmd.Env = append(os.Environ(), quick, "MIRRORFLEET_RETRY_DELAYS=1s,2s,4s")
 	return cmd
 }
