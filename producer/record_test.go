@@ -68,7 +68,8 @@ async def issue_discovery(evaluations, *scoring, **more):
 cut = lambda *a: {"acme/widgets": [5]}
 f = ns(oss_contributions=oss_contributions, issue_discovery=issue_discovery, build_maintainer_uids_by_repo=cut,
     blend_emission_pools=lambda *a: [0.25, 0.30000000000000004])
-v.install(f, recorder=v.recorder_of(str(records)), url="http://127.0.0.1:1", timeout=5)
+recorder = v.recorder_of(str(records))
+v.install(f, recorder=recorder, url="http://127.0.0.1:1", timeout=5)
 async def forward(hotkeys):
     validator = ns(metagraph=ns(hotkeys=hotkeys))
     evaluations, cached, _ = await f.oss_contributions(validator, {0, 5}, {}, {}, None)
@@ -79,6 +80,7 @@ for _ in range(3): asyncio.run(forward([f"hk{uid}" for uid in range(6)]))
 before = len(list(records.glob("*")))
 asyncio.run(forward([]))
 print("records:", before, len(list(records.glob("*"))))
+print("answers kept:", len(recorder.answers))
 print("recorders without a folder:", [x for x in (v.recorder_of(""), v.recorder_of(str(home / "constants.py"))) if x])
 `
 
@@ -95,7 +97,7 @@ func TestAValidatorsOwnRoundsAreRecorded(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), "python3", "-B", "-c", aValidator, t.TempDir(), dir, mirror)
 		cmd.Env = append(os.Environ(), "no_proxy=*")
 		out, err := cmd.CombinedOutput()
-		for _, want := range []string{"records: 2 2", "is not recorded", "recorders without a folder: []", "is recorded in "} {
+		for _, want := range []string{"records: 2 2", "is not recorded", "answers kept: 0", "recorders without a folder: []", "is recorded in "} {
 			if err != nil || !strings.Contains(string(out), want) {
 				t.Fatalf("%v: want %q in\n%s", err, want, out)
 			}
@@ -119,5 +121,28 @@ func TestAValidatorsOwnRoundsAreRecorded(t *testing.T) {
 	}
 	if len(digests) != 1 {
 		t.Errorf("the gateway's address makes the file another one: %v", digests)
+	}
+}
+
+// A validator whose client has other parameters gets its answers and failures as before. Each of
+// its rounds has one line in the log, and no record.
+func TestAValidatorOfOtherParametersGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, renamed := range map[string]*strings.Replacer{
+		"the miner":      strings.NewReplacer("(self, github_id,", "(self, account,", "get_miner_issues(github_id=", "get_miner_issues(account="),
+		"the windows":    strings.NewReplacer("since_by_repo", "since"),
+		"the repository": strings.NewReplacer("(self, repo_full_name,", "(self, repository,", "+ repo_full_name)", "+ repository)"),
+	} {
+		cmd := exec.CommandContext(t.Context(), "python3", "-B", "-c", renamed.Replace(aValidator), t.TempDir(), t.TempDir(), "http://127.0.0.1:8460")
+		cmd.Env = append(os.Environ(), "no_proxy=*")
+		out, err := cmd.CombinedOutput()
+		for _, want := range []string{"records: 0 0", "answers kept: 0", "KeyError"} {
+			if err != nil || !strings.Contains(string(out), want) {
+				t.Fatalf("%s: %v: want %q in\n%s", name, err, want, out)
+			}
+		}
+		if n := strings.Count(string(out), "is not recorded"); n != 4 {
+			t.Errorf("%s: %d lines of rounds that are not recorded, want one for each of 4\n%s", name, n, out)
+		}
 	}
 }

@@ -50,41 +50,52 @@ class Recorder:
         """Notes the mirror's answers on miners, and which files it did not give. The validator gets each answer as before."""
         from gittensor.utils.mirror.client import MirrorClient
 
-        def answers(own, kinds):
+        def heard(name, note):
+            own = getattr(MirrorClient, name)
             signature = inspect.signature(own)
 
             @functools.wraps(own)
             def call(*given, **named):
-                answer = own(*given, **named)
-                asked = signature.bind(*given, **named).arguments
-                kind = kinds[asked.get("since_by_repo") is None]
-                if kind:
-                    self.answers[kind, str(asked["github_id"])] = answer
-                return answer
-
-            return call
-
-        def files(own):
-            signature = inspect.signature(own)
-
-            @functools.wraps(own)
-            def call(*given, **named):
-                asked = signature.bind(*given, **named).arguments
-                name = f"{asked['repo_full_name'].lower()}#{asked['pr_number']}"
                 try:
                     answer = own(*given, **named)
                 except Exception:
-                    self.lacking.add(name)
+                    note(signature, given, named, None)
                     raise
-                self.lacking.discard(name)
+                note(signature, given, named, answer)
                 return answer
 
-            return call
+            return name, call
 
-        # The first kind is for a question with windows, the second for one without.
-        MirrorClient.get_miner_pulls = answers(MirrorClient.get_miner_pulls, ("pulls", None))
-        MirrorClient.get_miner_issues = answers(MirrorClient.get_miner_issues, ("issues", "open issues"))
-        MirrorClient.get_pr_files = files(MirrorClient.get_pr_files)
+        # All are wrapped before the first one takes its place: a client that lacks one stays as it is.
+        for name, call in [
+            heard("get_miner_pulls", self.pulls_heard), heard("get_miner_issues", self.issues_heard),
+            heard("get_pr_files", self.files_heard),
+        ]:
+            setattr(MirrorClient, name, call)
+
+    # What is heard is noted during a round that is recorded. Each note may fail: the validator's next version may have other
+    # parameters. The first note that fails drops the record, and the others of the round then do nothing.
+
+    @quietly
+    def pulls_heard(self, signature, given, named, answer):
+        if self.round is not None and answer is not None:
+            asked = arguments(signature, given, named)
+            if asked["since_by_repo"] is not None:
+                self.answers["pulls", str(asked["github_id"])] = answer
+
+    @quietly
+    def issues_heard(self, signature, given, named, answer):
+        if self.round is not None and answer is not None:
+            asked = arguments(signature, given, named)
+            kind = "open issues" if asked["since_by_repo"] is None else "issues"
+            self.answers[kind, str(asked["github_id"])] = answer
+
+    @quietly
+    def files_heard(self, signature, given, named, answer):
+        if self.round is not None:
+            asked = arguments(signature, given, named)
+            name = f"{asked['repo_full_name'].lower()}#{asked['pr_number']}"
+            (self.lacking.add if answer is None else self.lacking.discard)(name)
 
     @quietly
     def begin(self):
@@ -125,8 +136,14 @@ class Recorder:
     @quietly
     def concluded(self, evaluations, maintainers, rewards):
         """At the end of a round: writes its record. rewards is {uid: reward}."""
-        if self.round is None:
-            return
+        try:
+            if self.round is not None:
+                self.write(evaluations, maintainers, rewards)
+        finally:  # the answers on all miners are large, and the next round is hours away
+            self.answers.clear()
+            self.lacking.clear()
+
+    def write(self, evaluations, maintainers, rewards):
         record, self.round = self.round, None
         record["maintainers"] = {repository: sorted(uids) for repository, uids in maintainers.items()}
         record["files_lacking"] = sorted(self.lacking)
@@ -169,6 +186,13 @@ class Recorder:
                 if i.state == "OPEN":
                     m["open"][i.repo_full_name] = m["open"].get(i.repo_full_name, 0) + 1
         return m
+
+
+def arguments(signature, given, named):
+    """What a method was asked, by the names of all its parameters."""
+    bound = signature.bind(*given, **named)
+    bound.apply_defaults()
+    return bound.arguments
 
 
 def digest(file):
