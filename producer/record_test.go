@@ -103,7 +103,7 @@ func TestAValidatorsOwnRoundsAreRecorded(t *testing.T) {
 			}
 		}
 		files := must.Get(filepath.Glob(filepath.Join(dir, "validator-*z.json.gz")))(t)
-		r := must.Get(shadow.Decode(must.Get(os.ReadFile(files[1]))(t)))(t)
+		r := must.Get(shadow.Decode(t.Context(), must.Get(os.ReadFile(files[1]))(t)))(t)
 		m := &r.Miners[1]
 		switch {
 		case r.Validator != "9.9.9" || r.Mirror != mirror || r.Maintainers["acme/widgets"][0] != 5 || r.Rewards[5] != 0.30000000000000004:

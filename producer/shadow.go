@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,8 +47,9 @@ func shadowCommand() *cli.Command {
 			"round that is nearest in time. A figure is equal only if it is equal to the last bit. It reads only NATS, and stores\n" +
 			"nothing.\n\n" +
 			"Exit code 0 when nothing is wrong: each miner is equal, or time or other answers of the mirror explain its figures; 1\n" +
-			"when a rule gives another result, or registry, weights or token scores differ; 2 for wrong usage, or when a record could\n" +
-			"not be compared.\n\n" +
+			"when a rule gives another result, when registry, weights or token scores differ, or when the two sides have other miners:\n" +
+			"hotkeys, accounts, or who takes part; 2 for wrong usage, or when a record could not be compared and the others have\n" +
+			"nothing wrong.\n\n" +
 			"Examples:\n" +
 			"  producer shadow /srv/validator/data/rounds --newest 1 --nats nats://nats:4222\n" +
 			"  producer shadow latest validator-20260618t190211512345z.json.gz --local\n" +
@@ -77,12 +80,14 @@ func shadowRounds(ctx context.Context, c *cli.Command) error {
 		}
 		answer := view.Shadow{Records: []view.Shadowed{}}
 		for _, file := range files {
-			data, err := os.ReadFile(file)
+			data, err := readRecord(file)
 			var compared view.Shadowed
 			if err == nil {
 				compared, err = view.ShadowOf(ctx, bus, round, revision, data)
 			}
 			switch {
+			case ctx.Err() != nil:
+				return command.ErrInterrupted
 			case ofTheRecord(err):
 				compared = view.NotShadowed(file, err)
 			case err != nil:
@@ -95,13 +100,31 @@ func shadowRounds(ctx context.Context, c *cli.Command) error {
 		switch failed := answer.Failed(); {
 		case err != nil:
 			return err
+		case answer.Wrong(): // whatever else there is: the page names what could not be compared
+			return command.Silent(errors.New("something is wrong"))
 		case failed > 0:
 			return command.Usage("%s could not be compared", plural.Of(failed, "record"))
-		case answer.Wrong():
-			return command.Silent(errors.New("something is wrong"))
 		}
 		return nil
 	})
+}
+
+// readRecord reads a file of a bounded size. A pipe or a device might never end.
+func readRecord(name string) ([]byte, error) {
+	of, err := os.Stat(name)
+	if err == nil && !of.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: it is no regular file", shadow.ErrRefused)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading a record: %w", err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, shadow.MaxRecord+1)) // Decode refuses what is longer
+	if err != nil {
+		return nil, fmt.Errorf("reading a record: %w", err)
+	}
+	return data, nil
 }
 
 // ofTheRecord says whether an error is about one record, and not about the servers.

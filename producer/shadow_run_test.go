@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/sys/unix"
+
 	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/command/commandtest"
@@ -95,6 +97,8 @@ func TestShadowPages(t *testing.T) {
 	storeKept(t, bus)
 	ruled := recordOf(t, bus, 0, nil)
 	ruled.Miners[1].PullRequests[0].LabelMultiplier = 0.75
+	hotkey := recordOf(t, bus, 0, nil)
+	hotkey.Miners[1].Hotkey = "another"
 	for _, c := range []struct {
 		name   string
 		record *shadow.Record
@@ -109,6 +113,7 @@ func TestShadowPages(t *testing.T) {
 			}
 		}), 0, false},
 		{"shadow-rule", ruled, 1, false},
+		{"shadow-miners", hotkey, 1, false},
 	} {
 		dir := t.TempDir()
 		writeRecord(t, dir, "validator-20260604t000000000000z.json.gz", c.record)
@@ -199,5 +204,30 @@ func TestShadowRefuses(t *testing.T) {
 	}
 	if _, stderr, code := inProcess(t, terminal.Style{}, "shadow", dir, "--newest", "1", "--nats", url); code != 0 {
 		t.Errorf("the newest record alone: exit %d, want 0\n%s", code, stderr)
+	}
+	ruled := recordOf(t, bus, 0, nil)
+	ruled.Miners[1].PullRequests[0].LabelMultiplier = 0.75
+	wrong := writeRecord(t, empty, "wrong.json.gz", ruled)
+	if stdout, _, code := inProcess(t, terminal.Style{}, "shadow", half, wrong, "--nats", url); code != 1 || !strings.Contains(stdout, "NOT COMPARED") {
+		t.Errorf("a rule beside half a record: exit %d, want 1 and both named\n%s", code, stdout)
+	}
+}
+
+// A file that never ends, or that is too large, is refused and keeps nobody waiting.
+func TestShadowReadsNoEndlessFile(t *testing.T) {
+	t.Parallel()
+	url := jobstreamtest.Start(t).NATSURL()
+	bus, _ := jobstreamtest.Open(t, url, jobstream.Config{})
+	storeKept(t, bus)
+	dir := t.TempDir()
+	pipe, large := filepath.Join(dir, "validator-1z.json.gz"), filepath.Join(dir, "validator-2z.json.gz")
+	must.Do(t, unix.Mkfifo(pipe, 0o600))
+	must.Do(t, os.WriteFile(large, nil, 0o600))
+	must.Do(t, os.Truncate(large, shadow.MaxRecord+1))
+	for name, want := range map[string]string{pipe: "no regular file", "/dev/zero": "no regular file", large: "more than 128 MB"} {
+		stdout, stderr, code := inProcess(t, terminal.Style{}, "shadow", name, "--nats", url)
+		if code != 2 || !strings.Contains(stdout, want) {
+			t.Errorf("%s: exit %d, want 2 and %q\n%s%s", name, code, want, stdout, stderr)
+		}
 	}
 }

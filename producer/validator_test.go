@@ -223,7 +223,7 @@ func (e *evaluated) shadow(t *testing.T, records string) {
 // validator has read of the mirror's answers is what our workers have, fact by fact.
 func (e *evaluated) nothingElseDiffers(t *testing.T, file string) {
 	t.Helper()
-	record := must.Get(shadow.Decode(must.Get(os.ReadFile(file))(t)))(t)
+	record := must.Get(shadow.Decode(t.Context(), must.Get(os.ReadFile(file))(t)))(t)
 	for uid := range record.Rewards {
 		record.Rewards[uid] += 1e-12
 	}

@@ -62,7 +62,7 @@ func printShadowed(p *page, r *view.Shadowed, all bool) {
 	p.blank()
 	for _, c := range r.Verdicts {
 		colour := terminal.Good
-		if c.Verdict == shadow.Rule {
+		if c.Verdict == shadow.Rule || c.Verdict == shadow.OursAlone || c.Verdict == shadow.TheirAlone {
 			colour = terminal.Warn
 		}
 		p.painted(colour, func() { p.hangf(fmt.Sprintf("%6d  %-15s  ", c.Miners, c.Verdict), "%s", verdictText(c.Verdict)) })
@@ -81,9 +81,16 @@ func printShadowed(p *page, r *view.Shadowed, all bool) {
 		p.painted(terminal.Warn, func() {
 			p.textf(0, "WRONG: a rule gives another result, or the registry, the weights or token scores are other ones.")
 		})
-		return
 	}
-	p.textf(0, "Nothing is wrong.")
+	if r.OtherMiners {
+		p.painted(terminal.Warn, func() {
+			p.textf(0, "OTHER MINERS: hotkeys, accounts or who takes part are not the same. Give the producer the validator's own metagraph "+
+				"and tokens. A miner that registered or stored its token between the two instants differs too, and is gone from the next record.")
+		})
+	}
+	if !r.Wrong && !r.OtherMiners {
+		p.textf(0, "Nothing is wrong.")
+	}
 }
 
 // printJudged prints a line for each miner, and what explains it.
@@ -91,7 +98,7 @@ func printJudged(p *page, miners []shadow.Judged, all bool) {
 	begun := false
 	for i := range miners {
 		m := &miners[i]
-		if m.Verdict == shadow.Equal && !all {
+		if m.Verdict == shadow.Equal && len(m.Causes) == 0 && !all {
 			continue
 		}
 		if !begun {

@@ -29,9 +29,9 @@ type Shadow struct {
 	Records []Shadowed `json:"records"` // in the order of the files
 }
 
-// Wrong says whether there is something to put right.
+// Wrong says whether there is something to put right, or to look at.
 func (s *Shadow) Wrong() bool {
-	return slices.ContainsFunc(s.Records, func(r Shadowed) bool { return r.Wrong })
+	return slices.ContainsFunc(s.Records, func(r Shadowed) bool { return r.Wrong || r.OtherMiners })
 }
 
 // Failed counts the files that could not be compared.
@@ -57,12 +57,15 @@ type Shadowed struct {
 	Ended     string `json:"validator_ended"`
 	Validator string `json:"validator"`
 	// Wrong says whether a rule gives another result, or a registry, weights or token scores
-	// differ. Other differences come from answers of the mirror that have changed in between.
-	Wrong    bool            `json:"wrong"`
-	Verdicts []VerdictCount  `json:"verdicts"`
-	Notes    []string        `json:"notes"`
-	Causes   []shadow.Cause  `json:"causes"`
-	Miners   []shadow.Judged `json:"miners"`
+	// differ.
+	Wrong bool `json:"wrong"`
+	// OtherMiners says whether hotkeys, accounts or who takes part differ, or a uid is on one
+	// side alone. Other differences come from answers of the mirror that have changed in between.
+	OtherMiners bool            `json:"other_miners"`
+	Verdicts    []VerdictCount  `json:"verdicts"`
+	Notes       []string        `json:"notes"`
+	Causes      []shadow.Cause  `json:"causes"`
+	Miners      []shadow.Judged `json:"miners"`
 }
 
 // NotShadowed is a file that could not be compared.
@@ -86,7 +89,7 @@ type VerdictCount struct {
 // ShadowOf compares a validator's record with a round of ours: the named one, or without a name
 // the concluded one that is nearest to it.
 func ShadowOf(ctx context.Context, bus *jobstream.Bus, name string, revision int, data []byte) (Shadowed, error) {
-	record, err := shadow.Decode(data)
+	record, err := shadow.Decode(ctx, data)
 	if err != nil {
 		return Shadowed{}, err
 	}
@@ -107,20 +110,21 @@ func ShadowOf(ctx context.Context, bus *jobstream.Bus, name string, revision int
 	if err != nil {
 		return Shadowed{}, err
 	}
-	report, err := shadow.Compare(ours, &record)
+	report, err := shadow.Compare(ctx, ours, &record)
 	if err != nil {
 		return Shadowed{}, err
 	}
 	s := Shadowed{
-		Round:     r.Round,
-		Revision:  r.Revision,
-		AsOf:      instantText(r.AsOf),
-		Began:     instantText(record.Pulls.Began),
-		Ended:     instantText(record.Issues.Ended),
-		Validator: record.Validator,
-		Wrong:     report.Wrong(),
-		Causes:    report.Causes,
-		Miners:    report.Miners,
+		Round:       r.Round,
+		Revision:    r.Revision,
+		AsOf:        instantText(r.AsOf),
+		Began:       instantText(record.Pulls.Began),
+		Ended:       instantText(record.Issues.Ended),
+		Validator:   record.Validator,
+		Wrong:       report.Wrong(),
+		OtherMiners: report.OtherMiners(),
+		Causes:      report.Causes,
+		Miners:      report.Miners,
 	}
 	s.Verdicts = countVerdicts(report.Miners)
 	s.Notes, err = shadowNotes(&r, &record)

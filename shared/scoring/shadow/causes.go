@@ -11,10 +11,9 @@ import (
 	"mirrorfleet/shared/scoring/tokens"
 )
 
-// causesOf lists a miner's own inputs that differ.
-func (c *comparison) causesOf(uid int) []Cause {
+// causesOf lists a miner's own inputs that differ, other than who it is.
+func (c *comparison) causesOf(uid int) (list []Cause) {
 	theirs, mine := c.record.byUID[uid], c.entries[uid]
-	list := c.whoDiffers(&mine, theirs)
 	if theirs.Failed != input.NoFailure { // it asks the mirror for nothing then, or drops what it got
 		return list
 	}
@@ -49,11 +48,13 @@ func listing(fetched, stored bool) string {
 	return "could not be listed"
 }
 
-func (c *comparison) whoDiffers(mine *input.Miner, theirs *Miner) (list []Cause) {
+// whoDiffers is looked at of equal miners too: a reward goes to whoever has the uid.
+func (c *comparison) whoDiffers(uid int) (list []Cause) {
+	theirs, mine := c.record.byUID[uid], c.entries[uid]
 	if mine.Hotkey != theirs.Hotkey && theirs.Failed != input.NoHotkey {
 		list = append(list, Cause{KindMiner, "hotkey", orNone(mine.Hotkey), orNone(theirs.Hotkey)})
 	}
-	if ours := c.ours[mine.UID]; ours.Failed != theirs.Failed {
+	if ours := c.ours[uid]; ours.Failed != theirs.Failed {
 		list = append(list, Cause{KindMiner, "takes part", takesPart(ours.Failed), takesPart(theirs.Failed)})
 	} else if ours.GitHubID != theirs.GitHubID {
 		list = append(list, Cause{KindMiner, "GitHub account", ours.GitHubID, theirs.GitHubID})

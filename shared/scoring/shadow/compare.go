@@ -1,6 +1,7 @@
 package shadow
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,6 +76,17 @@ func (r *Report) Wrong() bool {
 	})
 }
 
+// OtherMiners says whether the two sides have other miners: a hotkey, an account or who takes
+// part differs, or a uid is on one side alone. A metagraph or tokens that are not the validator's
+// do that, and so does a miner that registered or stored its token between the two instants.
+// Neither side records when one did, so an operator has to look.
+func (r *Report) OtherMiners() bool {
+	return slices.ContainsFunc(r.Miners, func(m Judged) bool {
+		return m.Verdict == OursAlone || m.Verdict == TheirAlone ||
+			slices.ContainsFunc(m.Causes, func(c Cause) bool { return c.Kind == KindMiner })
+	})
+}
+
 // comparison is what Compare works on.
 type comparison struct {
 	in       scoring.RoundInput
@@ -91,20 +103,26 @@ type comparison struct {
 	apart    map[Verdict]map[int][]Difference // after each step
 }
 
-// Compare compares a round of ours with a validator's.
-func Compare(ours Ours, record *Record) (Report, error) {
+// Compare compares a round of ours with a validator's, unless the context ends.
+func Compare(ctx context.Context, ours Ours, record *Record) (Report, error) {
 	c := newComparison(&ours, record)
 	if err := c.foreign(); err != nil {
 		return Report{}, err
 	}
-	c.apart[Equal] = c.compare(ours.Out)
-	c.apart[Time] = c.compare(scoring.Conclude(c.timed()))
-	c.apart[Inputs] = c.compare(scoring.Conclude(c.given()))
+	c.apart[Equal] = c.compare(ctx, ours.Out)
+	c.apart[Time] = c.compare(ctx, scoring.Conclude(c.timed()))
+	if err := ongoing(ctx); err != nil {
+		return Report{}, err
+	}
+	c.apart[Inputs] = c.compare(ctx, scoring.Conclude(c.given()))
 	r := Report{Causes: c.roundCauses(&ours), Miners: []Judged{}}
 	uids := slices.Collect(maps.Keys(c.ours))
 	uids = slices.AppendSeq(uids, maps.Keys(record.byUID))
 	slices.Sort(uids)
 	for _, uid := range slices.Compact(uids) {
+		if err := ongoing(ctx); err != nil {
+			return Report{}, err
+		}
 		r.Miners = append(r.Miners, c.judge(uid))
 	}
 	return r, nil
@@ -167,8 +185,8 @@ func (c *comparison) keep(e scoring.Evaluation) {
 
 func (c *comparison) unkept(uid int, cause Cause) { c.lacking[uid] = append(c.lacking[uid], cause) }
 
-// compare compares the figures of the miners that both sides have.
-func (c *comparison) compare(out scoring.Outcome) map[int][]Difference {
+// compare compares the figures of the miners that both sides have, until the context ends.
+func (c *comparison) compare(ctx context.Context, out scoring.Outcome) map[int][]Difference {
 	rewards := map[int]float64{}
 	for _, r := range out.Rewards {
 		rewards[r.UID] = r.Reward
@@ -177,7 +195,7 @@ func (c *comparison) compare(out scoring.Outcome) map[int][]Difference {
 	for i := range out.Miners {
 		m := &out.Miners[i]
 		theirs := c.record.byUID[m.UID]
-		if theirs == nil {
+		if theirs == nil || ctx.Err() != nil {
 			continue
 		}
 		list := apart(figuresOf(m, rewards[m.UID]), figuresOf(theirs.outcome(), c.record.Rewards[m.UID]))
@@ -210,7 +228,9 @@ func (c *comparison) judge(uid int) Judged {
 	case !there:
 		j.Verdict = OursAlone
 		return j
-	case len(c.apart[Equal][uid]) == 0:
+	}
+	j.Causes = append(j.Causes, c.whoDiffers(uid)...)
+	if len(c.apart[Equal][uid]) == 0 {
 		j.Verdict = Equal
 		return j
 	}
@@ -244,9 +264,6 @@ func (c *comparison) excused(uid int, left []Difference) bool {
 	}
 	if slices.Index(computed, left[0].Rule) < from {
 		return false
-	}
-	if len(c.lacking) > 0 {
-		return true
 	}
 	for _, other := range c.apart[Inputs] {
 		if other[0].Rule != ruleRewards {

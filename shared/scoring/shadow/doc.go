@@ -22,7 +22,9 @@
 //     report wherever they differ from ours: the token figures of a pull request, stored
 //     evaluations that stand in, maintainers, and who takes part. So Rule says that the same
 //     inputs give another result.
+//   - A record takes bounded memory, and no long list in it makes the work grow with its
+//     square. The end of the context ends both steps.
 //
-// How it fails: Decode refuses a record that is damaged, of a later version, or of another
-// kind. Compare refuses a record of other miners or another registry (ErrForeign).
+// How it fails: Decode refuses a record that is damaged, too large, of a later version, or
+// of another kind. Compare refuses a record of other miners or another registry (ErrForeign).
 package shadow

@@ -56,17 +56,17 @@ type figures struct {
 	names  []string
 	rules  map[string]string
 	values map[string]string
+	// times counts the figures of a name: a list may have one thing twice.
+	times map[string]int
 	// absent names the rule by which a figure is missing, where that is another rule than its own.
 	absent map[string]string
 }
 
 func (f *figures) text(rule, at, name, value string) {
 	name = at + name
-	for {
-		if _, there := f.values[name]; !there {
-			break
-		}
-		name += "+" // a list may have one thing twice
+	f.times[name]++
+	if n := f.times[name]; n > 1 {
+		name = fmt.Sprintf("%s (%d)", name, n)
 	}
 	f.names = append(f.names, name)
 	f.rules[name], f.values[name] = rule, value
@@ -85,7 +85,12 @@ func (f *figures) flag(rule, at, name string, value bool) {
 }
 
 func figuresOf(m *scoring.MinerOutcome, reward float64) *figures {
-	f := &figures{rules: map[string]string{}, values: map[string]string{}, absent: map[string]string{}}
+	f := &figures{
+		rules:  map[string]string{},
+		values: map[string]string{},
+		times:  map[string]int{},
+		absent: map[string]string{},
+	}
 	f.text(ruleMiners, "", "failed", string(m.Failed))
 	f.text(ruleMiners, "", "github_id", m.GitHubID)
 	for i := range m.PullRequests {

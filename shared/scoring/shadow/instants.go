@@ -93,14 +93,17 @@ func (c *comparison) timed() scoring.RoundInput {
 			theirs = &Miner{}
 		}
 		if e.Received != nil && !e.FetchFailed {
+			listed := named(theirs.Received, func(pr *scoring.PullRequest) item { return item{Repository: pr.Repository, Number: pr.Number} })
 			left := func(pr scoring.PullRequest) bool {
-				return theirs.Received != nil && dated(&pr).Before(pullsSince[pr.Repository]) && !lists(theirs.Received, &pr)
+				return theirs.Received != nil && dated(&pr).Before(pullsSince[pr.Repository]) && !listed[item{Repository: pr.Repository, Number: pr.Number}]
 			}
 			e = c.scoredAnew(e, slices.DeleteFunc(slices.Clone(e.Received), left), c.byOurs)
 		}
 		if e.Issues != nil {
+			listed := named(theirs.Listed, func(i *scoring.Issue) item { return item{Repository: i.Repository, Number: i.Number} })
 			left := func(issue scoring.Issue) bool {
-				return theirs.Listed != nil && issueDated(&issue).Before(issuesSince[issue.Repository]) && !listsIssue(theirs.Listed, &issue)
+				return theirs.Listed != nil && issueDated(&issue).Before(issuesSince[issue.Repository]) &&
+					!listed[item{Repository: issue.Repository, Number: issue.Number}]
 			}
 			answers := *e.Issues
 			answers.Listed = slices.DeleteFunc(slices.Clone(e.Issues.Listed), left)
@@ -155,10 +158,11 @@ func issueDated(issue *scoring.Issue) time.Time {
 	return issue.CreatedAt
 }
 
-func lists(pulls []scoring.PullRequest, pr *scoring.PullRequest) bool {
-	return slices.ContainsFunc(pulls, func(p scoring.PullRequest) bool { return p.Repository == pr.Repository && p.Number == pr.Number })
-}
-
-func listsIssue(issues []scoring.Issue, issue *scoring.Issue) bool {
-	return slices.ContainsFunc(issues, func(i scoring.Issue) bool { return i.Repository == issue.Repository && i.Number == issue.Number })
+// named are the names of all in a list.
+func named[T any](list []T, name func(*T) item) map[item]bool {
+	names := make(map[item]bool, len(list))
+	for i := range list {
+		names[name(&list[i])] = true
+	}
+	return names
 }

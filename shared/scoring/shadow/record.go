@@ -3,6 +3,7 @@ package shadow
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,9 +20,17 @@ const (
 	Version = 1
 )
 
-// maxRecord bounds a record, in bytes once unpacked. One of 256 miners with a hundred pull
-// requests each has about 40 MB.
-const maxRecord = 512 << 20
+// MaxRecord bounds a record, in bytes, as a file and once unpacked. One of 256 miners with a
+// hundred pull requests each has about 40 MB.
+const MaxRecord = 128 << 20
+
+// The bounds of what is in a record. That one of 40 MB has about 200,000 items of lists, and
+// 1.6 million members of objects. In memory an item of a few bytes may take 500.
+const (
+	maxItems, maxMembers = 1 << 20, 6 << 20
+	// A subnet has 256 uids. Repositories are looked for in lists.
+	maxMiners, maxRepositories = 4096, 2048
+)
 
 // ErrRefused says that a file is no record that can be read: of another kind, not whole, or of a
 // later version.
@@ -52,6 +61,7 @@ type Record struct {
 
 	registry input.Registry
 	byUID    map[int]*Miner
+	lacking  map[string]bool // FilesLacking
 }
 
 // Span is when something began and ended.
@@ -91,14 +101,20 @@ type Pull struct {
 	Files *int `json:"files"`
 }
 
-// Decode reads a record, compressed by gzip or not.
-func Decode(data []byte) (Record, error) {
+// Decode reads a record, compressed by gzip or not, unless the context ends.
+func Decode(ctx context.Context, data []byte) (Record, error) {
 	var r Record
 	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
 		var err error
 		if data, err = unpack(data); err != nil {
 			return r, fmt.Errorf("%w: unpacking it: %w", ErrRefused, err)
 		}
+	}
+	if err := tooMuch(data); err != nil {
+		return r, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	if err := ongoing(ctx); err != nil {
+		return r, err
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
 		return r, fmt.Errorf("%w: %w", ErrRefused, err)
@@ -110,8 +126,19 @@ func Decode(data []byte) (Record, error) {
 	if err != nil {
 		return r, fmt.Errorf("%w: its registry: %w", ErrRefused, err)
 	}
+	if n := len(registry.Repositories); n > maxRepositories {
+		return r, fmt.Errorf("%w: its registry has %d repositories, want at most %d", ErrRefused, n, maxRepositories)
+	}
 	r.registry = registry
-	return r, nil
+	return r, ongoing(ctx)
+}
+
+// ongoing is an error once the context has ended.
+func ongoing(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("comparing a record: %w", context.Cause(ctx))
+	}
+	return nil
 }
 
 // Apart is how far an instant is from the validator's scoring; 0 within it.
@@ -124,14 +151,39 @@ func unpack(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the caller wraps it
 	}
-	unpacked, err := io.ReadAll(io.LimitReader(packed, maxRecord+1))
+	unpacked, err := io.ReadAll(io.LimitReader(packed, MaxRecord+1))
 	if err != nil {
 		return nil, err //nolint:wrapcheck // as above
 	}
-	if len(unpacked) > maxRecord {
-		return nil, fmt.Errorf("it has more than %d MB", maxRecord>>20)
+	return unpacked, nil // tooMuch refuses one that is too long
+}
+
+// tooMuch refuses what would take too much memory. It counts punctuation outside of strings: a
+// comma precedes each item and each member but the first, and a colon is in each member.
+func tooMuch(data []byte) error {
+	if len(data) > MaxRecord {
+		return fmt.Errorf("it has more than %d MB", MaxRecord>>20)
 	}
-	return unpacked, nil
+	items, members := 0, 0
+	text := false
+	for i := 0; i < len(data); i++ {
+		switch b := data[i]; {
+		case b == '"':
+			text = !text
+		case text && b == '\\':
+			i++ // whatever is escaped
+		case text:
+		case b == ',' || b == '[' || b == '{':
+			items++
+		case b == ':':
+			items--
+			members++
+		}
+	}
+	if items > maxItems || members > maxMembers {
+		return fmt.Errorf("it has %d items in lists and %d members of objects, want at most %d and %d", items, members, maxItems, maxMembers)
+	}
+	return nil
 }
 
 // check refuses what Compare could not read.
@@ -143,6 +195,8 @@ func (r *Record) check() error {
 		return fmt.Errorf("%w: its version is %d, and this build reads 1 to %d", ErrRefused, r.Version, Version)
 	case len(r.Miners) == 0:
 		return fmt.Errorf("%w: it has no miners", ErrRefused)
+	case len(r.Miners) > maxMiners:
+		return fmt.Errorf("%w: it has %d miners, want at most %d", ErrRefused, len(r.Miners), maxMiners)
 	}
 	for name, s := range map[string]Span{"pulls": r.Pulls, "issues": r.Issues} {
 		if s.Began.IsZero() || s.Ended.Before(s.Began) {
@@ -158,10 +212,17 @@ func (r *Record) check() error {
 		if r.byUID[m.UID] != nil {
 			return fmt.Errorf("%w: miner %d is in it twice", ErrRefused, m.UID)
 		}
+		if n := len(m.Repositories); n > maxRepositories {
+			return fmt.Errorf("%w: miner %d has %d repositories, want at most %d", ErrRefused, m.UID, n, maxRepositories)
+		}
 		r.byUID[m.UID] = m
 	}
 	if len(r.Rewards) != len(r.Miners) {
 		return fmt.Errorf("%w: it has %d rewards of %d miners", ErrRefused, len(r.Rewards), len(r.Miners))
+	}
+	r.lacking = make(map[string]bool, len(r.FilesLacking))
+	for _, name := range r.FilesLacking {
+		r.lacking[name] = true
 	}
 	return nil
 }

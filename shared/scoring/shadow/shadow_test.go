@@ -27,7 +27,7 @@ func TestEqual(t *testing.T) {
 		}
 		earns = earns || m.UID > 0 && *m.Ours > 0
 	}
-	if len(r.Miners) != 7 || len(r.Causes) > 0 || r.Wrong() || !earns {
+	if len(r.Miners) != 7 || len(r.Causes) > 0 || r.Wrong() || r.OtherMiners() || !earns {
 		t.Errorf("%d miners, %v, wrong: %v, somebody earns: %v", len(r.Miners), r.Causes, r.Wrong(), earns)
 	}
 }
@@ -146,7 +146,7 @@ func TestEachInputIsNamed(t *testing.T) {
 			r := compare(t, fleet(t), theirs.recorded(t, 0))
 			got := r.Miners[3]
 			named := slices.ContainsFunc(got.Causes, func(of shadow.Cause) bool { return of.Kind == c.kind && strings.HasPrefix(of.What, c.what) })
-			if got.Verdict != shadow.Inputs || !named || r.Wrong() != c.setting {
+			if got.Verdict != shadow.Inputs || !named || r.Wrong() != c.setting || r.OtherMiners() != (c.kind == shadow.KindMiner) {
 				t.Errorf("%s by %v (wrong: %v), want inputs by %s %s\nunexplained: %v", got.Verdict, got.Causes, r.Wrong(), c.kind, c.what, got.Unexplained)
 			}
 			for _, m := range r.Miners {
@@ -282,6 +282,39 @@ func TestMinersOfOneSide(t *testing.T) {
 	if got := verdicts(&r); got[2] != shadow.OursAlone || got[5] != shadow.TheirAlone || got[1] == shadow.Rule || got[3] == shadow.Rule {
 		t.Errorf("%v, want 2 of ours alone, 5 of the validator alone, and no rule", got)
 	}
+	if r.Wrong() || !r.OtherMiners() {
+		t.Errorf("wrong: %v, other miners: %v; want other miners alone", r.Wrong(), r.OtherMiners())
+	}
+}
+
+// Another hotkey moves no figure, and the reward would go to somebody else.
+func TestAnotherHotkeyWithEqualFigures(t *testing.T) {
+	t.Parallel()
+	record := fleet(t).recorded(t, 0)
+	record.Miners[3].Hotkey = "another"
+	r := compare(t, fleet(t), record)
+	if m := &r.Miners[3]; m.Verdict != shadow.Equal || len(m.Causes) != 1 || m.Causes[0].Kind != shadow.KindMiner || !r.OtherMiners() {
+		t.Errorf("%+v, other miners: %v; want it equal with a hotkey that differs", m, r.OtherMiners())
+	}
+}
+
+// Files that the validator could not fetch explain the figures of their issue, and nobody's
+// reward beyond what they have moved.
+func TestFilesThatAreLackingExcuseNoReward(t *testing.T) {
+	t.Parallel()
+	theirs := fleet(t)
+	theirs.lacks = 9003
+	record := theirs.recorded(t, 0)
+	record.FilesLacking = []string{"acme/r1#9003"}
+	r := compare(t, fleet(t), record)
+	if got := r.Miners[3]; got.Verdict != shadow.Inputs || r.Wrong() {
+		t.Fatalf("%+v, want its lacking files to explain it", got)
+	}
+	record.Rewards[2] *= 1.0000000000000002
+	r = compare(t, fleet(t), record)
+	if got := r.Miners[2]; got.Verdict != shadow.Rule || got.Rule != "rewards" || !r.Wrong() {
+		t.Errorf("%s %q: want a rule, rewards", got.Verdict, got.Rule)
+	}
 }
 
 // A file that is no whole record is refused, and so is one of something else.
@@ -298,7 +331,7 @@ func TestWhatIsNoRecord(t *testing.T) {
 		"a later version":    {`{"format": "mirrorfleet-validator-round", "version": 2}`, "its version is 2, and this build reads 1 to 1"},
 		"no miners":          {`{"format": "mirrorfleet-validator-round", "version": 1}`, "no miners"},
 	} {
-		if _, err := shadow.Decode([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := shadow.Decode(t.Context(), []byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
@@ -314,7 +347,7 @@ func TestWhatIsNoRecord(t *testing.T) {
 	} {
 		record := fleet(t).recorded(t, 0)
 		c.change(&record)
-		if _, err := shadow.Decode(must.Get(json.Marshal(record))(t)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := shadow.Decode(t.Context(), must.Get(json.Marshal(record))(t)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
@@ -333,7 +366,7 @@ func TestWhatIsNoRecord(t *testing.T) {
 		c.change(theirs)
 		record := read(t, theirs.recorded(t, 0))
 		in, out := fleet(t).conclude(t)
-		if _, err := shadow.Compare(shadow.Ours{In: in, Out: out}, record); !errors.Is(err, shadow.ErrForeign) || !strings.Contains(err.Error(), c.want) {
+		if _, err := shadow.Compare(t.Context(), shadow.Ours{In: in, Out: out}, record); !errors.Is(err, shadow.ErrForeign) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want it refused: %q", name, err, c.want)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"time"
 
 	"mirrorfleet/shared/scoring"
@@ -111,7 +110,7 @@ func (c *comparison) evaluationOf(theirs *Miner) scoring.Evaluation {
 	for _, pull := range scoring.SolvingPulls(theirs.Listed, c.registry, e.Merged) {
 		name := item{Repository: pull.Repository, Number: pull.Number}
 		what := fmt.Sprintf("%s#%d", pull.Repository, pull.Number)
-		if slices.Contains(c.record.FilesLacking, what) {
+		if c.record.lacking[what] {
 			c.unkept(theirs.UID, Cause{KindFiles, what + ": files", "", "none"})
 			continue
 		}
