@@ -52,7 +52,7 @@ func (f *fleet) port(name string) (l net.Listener, err error) {
 	}
 	const lowest, highest = 10_000, 32_000
 	for range 1000 {
-		if l, err = hold(lowest + rand.IntN(highest-lowest)); err == nil { //nolint:gosec // no secret
+		if l, err = hold(lowest + rand.IntN(highest-lowest)); err == nil {
 			return l, nil
 		}
 	}
@@ -60,5 +60,5 @@ func (f *fleet) port(name string) (l net.Listener, err error) {
 }
 
 func hold(port int) (net.Listener, error) {
-	return net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx,wrapcheck // it binds and is closed soon; port says what for
+	return net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx,wrapcheck // it is closed soon; port wraps
 }
