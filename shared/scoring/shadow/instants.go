@@ -95,7 +95,8 @@ func (c *comparison) timed() scoring.RoundInput {
 		if e.Received != nil && !e.FetchFailed {
 			listed := named(theirs.Received, func(pr *scoring.PullRequest) item { return item{Repository: pr.Repository, Number: pr.Number} })
 			left := func(pr scoring.PullRequest) bool {
-				return theirs.Received != nil && dated(&pr).Before(pullsSince[pr.Repository]) && !listed[item{Repository: pr.Repository, Number: pr.Number}]
+				return theirs.Received != nil && dated(&pr).Before(pullsSince[pr.Repository]) &&
+					!listed[item{Repository: pr.Repository, Number: pr.Number}]
 			}
 			e = c.scoredAnew(e, slices.DeleteFunc(slices.Clone(e.Received), left), c.byOurs)
 		}
