@@ -136,15 +136,15 @@ class Recorder:
     @quietly
     def concluded(self, evaluations, maintainers, rewards):
         """At the end of a round: writes its record. rewards is {uid: reward}."""
+        record, self.round = self.round, None
         try:
-            if self.round is not None:
-                self.write(evaluations, maintainers, rewards)
+            if record is not None:
+                self.write(record, evaluations, maintainers, rewards)
         finally:  # the answers on all miners are large, and the next round is hours away
             self.answers.clear()
             self.lacking.clear()
 
-    def write(self, evaluations, maintainers, rewards):
-        record, self.round = self.round, None
+    def write(self, record, evaluations, maintainers, rewards):
         record["maintainers"] = {repository: sorted(uids) for repository, uids in maintainers.items()}
         record["files_lacking"] = sorted(self.lacking)
         record["miners"] = [self.miner(uid, evaluations[uid]) for uid in sorted(evaluations)]
