@@ -25,7 +25,8 @@ func runCommand() *cli.Command {
 			"  producer run --nats nats://nats:4222 --redis redis://redis:6379/0 \\\n" +
 			"      --miners miners.json --registry master_repositories.json",
 		Flags: slices.Concat(roundFlags(), localFlags(), otherFlags(), signingFlags(), command.Servers(), command.Streams(),
-			command.Mirror(), []cli.Flag{allIssuesFlag()}, command.Limit(), egressFlags(), command.WhoAmI(), command.Observability(), command.Listen(), traceFlags(),
+			command.Mirror(), []cli.Flag{allIssuesFlag()}, command.Limit(), egressFlags(), command.WhoAmI(),
+			command.Observability(), command.Listen(), traceFlags(),
 			[]cli.Flag{webFlag()}),
 		Action: run,
 	}

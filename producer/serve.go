@@ -207,7 +207,8 @@ func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 				file.flag)
 		}
 		if _, err := os.Stat(file.path); err != nil {
-			return o, command.Usage("--%s: %w: give the path of a file that is there; deploy/compose.yaml takes it from the folder INPUTS", file.flag, err)
+			return o, command.Usage("--%s: %w: give the path of a file that is there; deploy/compose.yaml takes it from the folder INPUTS",
+				file.flag, err)
 		}
 	}
 	if err := secret.Check(o.Tokens); err != nil {

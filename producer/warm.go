@@ -38,7 +38,8 @@ func warmCommand() *cli.Command {
 		// No Redis and no limit: workers send the requests, and take the permits for them.
 		Flags: slices.Concat(warmUpFlags("how long it may take", time.Second),
 			only(roundFlags(), "miners", "registry", "weights", "unloadable", "json"), minerFlags(),
-			only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), only(command.Mirror(), "mirror"), command.Observability()),
+			only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), only(command.Mirror(), "mirror"),
+			command.Observability()),
 		Action: warm,
 	}
 }

@@ -41,7 +41,8 @@ func newCommand() *cli.Command {
 }
 
 func flags() []cli.Flag {
-	return slices.Concat(command.Servers(), command.Limit(), command.Background(), command.WhoAmI(), command.Mirror(), workFlags(), scoringFlags(),
+	return slices.Concat(command.Servers(), command.Limit(), command.Background(), command.WhoAmI(), command.Mirror(),
+		workFlags(), scoringFlags(),
 		command.Observability(), command.Listen())
 }
 

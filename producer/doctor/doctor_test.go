@@ -365,7 +365,7 @@ func told(t *testing.T, addresses map[string]string) []doctor.Finding {
 		cfg := ratelimit.Config{Egress: egress, Horizon: time.Second}
 		used(t, s.URL(), cfg, 1)
 		l := must.Get(ratelimit.New(cfg, rdb))(t)
-		for _, a := range strings.Fields(of) {
+		for a := range strings.FieldsSeq(of) {
 			must.Do(t, l.Tell(t.Context(), "worker at "+a, []netip.Addr{netip.MustParseAddr(a)}))
 		}
 		must.Check(t, l.Close())

@@ -72,7 +72,8 @@ func judgeEgresses(buckets []ratelimit.State, fleet job.Egresses, own, who strin
 	}
 	odd := ratelimit.Compare(buckets)
 	for _, s := range odd.Shared {
-		found = append(found, warn(EgressShared, "the egresses %s send from one address, %s: each has a bucket, and together they may exceed the limit",
+		found = append(found, warn(EgressShared,
+			"the egresses %s send from one address, %s: each has a bucket, and together they may exceed the limit",
 			strings.Join(s.Egresses, " and "), s.Text()))
 	}
 	for _, name := range odd.Split {

@@ -96,7 +96,8 @@ func remedy(code jetstream.ErrorCode, description string) string {
 	case jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
 		return "switch JetStream on for the server and the user's account; a server that cannot write switches it off: " + freeDisk
 	case noCluster:
-		return "the server is none of a cluster, and keeps one copy: give --replicas 1, or start a cluster (docs/scale.md, NATS: one server or three)"
+		return "the server is none of a cluster, and keeps one copy: give --replicas 1, or start a cluster " +
+			"(docs/scale.md, NATS: one server or three)"
 	case tooFewServers, noLeader, notLeader:
 		return "start the other servers of the cluster; it also says so for some seconds while it elects a leader"
 	}

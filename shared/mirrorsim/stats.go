@@ -15,6 +15,7 @@ import (
 // in none of them.
 type Stats struct {
 	Arrivals
+
 	// ByAddress are the figures of each address that requests came from. The figures above are for
 	// all addresses: the worst windows and the largest share of any one address.
 	ByAddress map[string]Arrivals   `json:"by_address"`

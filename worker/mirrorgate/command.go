@@ -36,7 +36,8 @@ func newCommand() *cli.Command {
 }
 
 func flags() []cli.Flag {
-	return slices.Concat(command.Redis(), command.Mirror(), command.Limit(), command.Background(), command.WhoAmI(), gatewayFlags(), boundFlags(),
+	return slices.Concat(command.Redis(), command.Mirror(), command.Limit(), command.Background(), command.WhoAmI(),
+		gatewayFlags(), boundFlags(),
 		command.Observability(), command.Listen())
 }
 
