@@ -175,7 +175,7 @@ test: build $(AXE) ### pass every test, with the race detector
 # One package at a time: three of them write docs/settings.md.
 .PHONY: golden
 golden: build ### write the golden help pages, lists and the record of settings anew
-	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -p 1 -count 1 -run '^(TestSettings|TestHelp|TestLists|TestLimitPage|TestNowPages|TestPlanPages|TestCancelPages|TestPreviewPages|TestDoctorPages|TestFailurePages|TestSteeredPages|TestTokenPages|TestWatchPages|TestWhatIfPages|TestWorkersPage|TestExportsAreStable)$$' \
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -p 1 -count 1 -run '^(TestSettings|TestHelp|TestLists|TestLimitPage|TestNowPages|TestPlanPages|TestCancelPages|TestPreviewPages|TestShadowPages|TestDoctorPages|TestFailurePages|TestSteeredPages|TestTokenPages|TestWatchPages|TestWhatIfPages|TestWorkersPage|TestExportsAreStable)$$' \
 		./producer ./producer/page ./producer/export ./worker ./worker/mirrorgate ./shared/mirrorsim/cmd/mirrorsim -update
 
 # Every round of every case takes seconds of waiting for processes to start and
