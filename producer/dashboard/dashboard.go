@@ -73,6 +73,7 @@ type Dashboard struct {
 	// evaluations: one at a time, and none of the others waits for them.
 	concluding chan struct{}
 	pasts      *view.Pasts
+	standings  *view.Standings
 }
 
 // atWork is how many pages are made at the same time; others wait. The outcome of a large
@@ -92,6 +93,7 @@ func New(cfg Config) (*Dashboard, error) {
 		slots:      make(chan struct{}, atWork),
 		concluding: make(chan struct{}, 1),
 		pasts:      view.NewPasts(),
+		standings:  view.NewStandings(),
 		health:     health{making: make(chan struct{}, 1)},
 	}
 	d.shows = newShows(d)

@@ -46,3 +46,10 @@ func (o *outcomes) read(ctx context.Context, bus *jobstream.Bus, at view.Outcome
 	o.last = append(o.last, kept{at, result})
 	return result, nil
 }
+
+// forget drops the outcomes of a round.
+func (o *outcomes) forget(round string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = slices.DeleteFunc(o.last, func(k kept) bool { return k.at.Round == round })
+}

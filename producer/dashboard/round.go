@@ -65,7 +65,7 @@ func (d *Dashboard) round(r *http.Request) (page, error) {
 	if wanted == 0 && d.shows.has(name) {
 		return d.running(r, name) // it is being looked at
 	}
-	stands, err := view.RoundOf(r.Context(), d.cfg.Bus, name, d.cfg.Now())
+	stands, err := d.standings.Of(r.Context(), d.cfg.Bus, name, d.cfg.Now())
 	switch {
 	case jobstream.Damaged(err):
 		return page{}, damaged(err)
@@ -75,6 +75,9 @@ func (d *Dashboard) round(r *http.Request) (page, error) {
 		return d.running(r, name)
 	case wanted == 0 && stands.Revision == 0:
 		return d.stopped(r, &stands), nil
+	}
+	if stands.State == view.Damaged {
+		d.outcomes.forget(name) // what is kept is no longer what is stored
 	}
 	p, err := d.concluded(r, &stands, wanted)
 	if wanted == 0 && jobstream.Damaged(err) && !errors.Is(err, jobstream.ErrSignature) {

@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/producer/dashboard"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
@@ -76,6 +77,29 @@ func TestTheAuditOfARound(t *testing.T) {
 	}
 	later.Store(int64(time.Hour))
 	has(t, b.get(t, path), http.StatusOK, "The audit does not hold", "which does NOT hold", "miner 1: evaluation that is not the one of the outcome: ")
+}
+
+// A concluded round's pages show at once what was damaged or lost since they were shown last.
+func TestAConcludedRoundIsShownAsItIsStored(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.Work(t)
+	r := b.Concluded(t, now)
+	path := "/rounds/" + r.Round
+	sound := b.get(t, path)
+	has(t, sound, http.StatusOK, "The round is complete")
+	if again := b.get(t, path); again.Body != sound.Body {
+		t.Error("the page differs from the one of before, and nothing has changed")
+	}
+	has(t, b.get(t, "/"), http.StatusOK, "complete")
+	_, js := jobstreamtest.Connect(t, b.NATS, nil)
+	must.Get(b.Bus.Bucket(job.BucketRecords).PutString(t.Context(), job.RecordKey(r.Round, 1), "{"))(t)
+	has(t, b.get(t, path), http.StatusOK, "its record cannot be read")
+	jobstreamtest.Remove(t, js, job.BucketRecords, job.RecordKey(r.Round, 2))
+	has(t, b.get(t, path), http.StatusOK, "its record cannot be read", "its record is gone")
+	must.Get(b.Bus.Bucket(job.BucketRounds).PutString(t.Context(), job.OutcomeKey(r.Round, 1), "rubbish"))(t)
+	has(t, b.get(t, path), http.StatusOK, "Its last outcome cannot be read")
+	has(t, b.get(t, "/"), http.StatusOK, ">damaged<")
 }
 
 // Tables keep their state in the address, and what makes no sense there is refused.

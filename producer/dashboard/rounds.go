@@ -86,7 +86,7 @@ func (d *Dashboard) rounds(r *http.Request) (page, error) {
 		return page{}, badQuery("cursor", cursor, "want the name of a round")
 	}
 	now := d.cfg.Now()
-	list, err := view.ListOf(r.Context(), d.cfg.Bus, cursor, roundsOnPage, now)
+	list, err := d.standings.List(r.Context(), d.cfg.Bus, cursor, roundsOnPage, now)
 	if err != nil {
 		return page{}, err
 	}

@@ -188,7 +188,7 @@ func (e *NotConcludedError) Is(target error) bool { return target == ErrNotConcl
 
 // unfinished is a round without an outcome, as it stands now.
 func unfinished(ctx context.Context, bus *jobstream.Bus, name string) error {
-	list, err := summaries(ctx, bus, []string{name}, time.Now())
+	list, err := (&Standings{}).summaries(ctx, bus, []string{name}, time.Now())
 	if err != nil {
 		return err
 	}

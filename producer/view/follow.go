@@ -132,14 +132,24 @@ func (f *Follow) End(ctx context.Context, bus *jobstream.Bus, tell func(Event) e
 	if err := f.tell(now, tell); err != nil {
 		return Summary{}, err
 	}
-	stands, err := standingOf(ctx, f.bus, f.manifest, now)
+	stands, err := f.stands(ctx, now)
 	if err != nil {
 		return Summary{}, fmt.Errorf("round %s: %w", f.manifest.Round, err)
 	}
 	if stands.State == Concluded && stands.Seconds != nil {
 		f.Watch.Conclude(time.Duration(*stands.Seconds * float64(time.Second)))
 	}
-	return stands.Summary, tell(f.event(f.at, now, Event{Type: EventEnd, End: &stands.Summary}))
+	return stands, tell(f.event(f.at, now, Event{Type: EventEnd, End: &stands}))
+}
+
+// stands is how the round stands now.
+func (f *Follow) stands(ctx context.Context, now time.Time) (Summary, error) {
+	stands, err := readStanding(ctx, f.bus, f.manifest)
+	if err != nil {
+		return Summary{}, err
+	}
+	stands.at(now)
+	return (&Standings{}).counted(ctx, f.bus, stands)
 }
 
 // standing is what is wrong with NATS, if anything is.

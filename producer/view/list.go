@@ -31,6 +31,11 @@ type List struct {
 // cursor is a name and not a position, so that rounds that begin between two pages shift
 // nothing.
 func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, limit int, now time.Time) (page List, err error) {
+	return (&Standings{}).List(ctx, bus, cursor, limit, now)
+}
+
+// List is ListOf.
+func (s *Standings) List(ctx context.Context, bus *jobstream.Bus, cursor string, limit int, now time.Time) (page List, err error) {
 	names, err := rounds(ctx, bus)
 	if err != nil {
 		return page, fmt.Errorf("listing the rounds: %w", err)
@@ -45,7 +50,7 @@ func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, limit int, n
 		page.Cursor = names[0]
 	}
 	slices.Reverse(names)
-	if page.Rounds, err = summaries(ctx, bus, names, now); err != nil {
+	if page.Rounds, err = s.summaries(ctx, bus, names, now); err != nil {
 		return page, err
 	}
 	if page.WarmUp, err = warmUpOf(ctx, bus, now); err != nil {
@@ -81,13 +86,12 @@ func rounds(ctx context.Context, bus *jobstream.Bus) ([]string, error) {
 // summaries reads rounds by their names, in the order given. A round that was removed since
 // it was listed is left out. One that is damaged, or has lost its manifest, is listed as
 // damaged, and does not keep the others from being listed.
-func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time.Time) (all []Summary, err error) {
+func (s *Standings) summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time.Time) (all []Summary, err error) {
 	all = []Summary{}
 	for _, name := range names {
-		m, err := bus.Rounds.Planned(ctx, name)
-		var s standing
+		stands, err := s.standing(ctx, bus, name, now)
 		if err == nil {
-			s, err = standingOf(ctx, bus, m, now)
+			stands.Summary, err = s.counted(ctx, bus, stands)
 		}
 		if errors.Is(err, jobstream.ErrNotFound) {
 			if _, err = bus.Inventory(ctx, name); errors.Is(err, jobstream.ErrNotFound) {
@@ -101,7 +105,7 @@ func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time
 		case jobstream.Damaged(err):
 			all = append(all, Summary{Round: name, State: Damaged})
 		case err == nil:
-			all = append(all, s.Summary)
+			all = append(all, stands.Summary)
 		default:
 			return nil, fmt.Errorf("round %s: %w", name, err)
 		}

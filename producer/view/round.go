@@ -41,37 +41,28 @@ type Round struct {
 
 // RoundOf reads how a round stands. now is the clock by which a producer lives.
 func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time) (Round, error) {
-	return roundOf(ctx, bus, name, now, func(m job.Manifest) (outcome.Records, error) { return outcome.ReadRecords(ctx, bus, m) })
+	return (&Standings{}).Of(ctx, bus, name, now)
 }
 
 // Round returns the state of the round from records that are already known, because listing the
 // records of 256 jobs takes as many requests. Records that cannot be read are not known. The
 // producer of a running round mends them.
 func (s *Subscription) Round(ctx context.Context, bus *jobstream.Bus, now time.Time) (Round, error) {
+	name := s.room.follow.manifest.Round
+	stands, err := (&Standings{}).standing(ctx, bus, name, now)
+	if errors.Is(err, jobstream.ErrNotFound) {
+		return Round{}, without(ctx, bus, name)
+	}
+	if err != nil {
+		return Round{}, fmt.Errorf("round %s: %w", name, err)
+	}
 	known, _ := s.Jobs()
-	return roundOf(ctx, bus, s.room.follow.manifest.Round, now, func(m job.Manifest) (outcome.Records, error) {
-		return outcome.RecordsOf(m, known, nil), nil
-	})
+	return roundOf(ctx, bus, &stands, outcome.RecordsOf(stands.manifest, known, nil))
 }
 
-func roundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time,
-	read func(job.Manifest) (outcome.Records, error),
-) (Round, error) {
-	m, err := bus.Rounds.Planned(ctx, name)
-	switch {
-	case errors.Is(err, jobstream.ErrNotFound):
-		return Round{}, without(ctx, bus, name)
-	case err != nil:
-		return Round{}, fmt.Errorf("round %s: %w", name, err)
-	}
-	s, err := stateOf(ctx, bus, m, now)
-	if err != nil {
-		return Round{}, fmt.Errorf("round %s: %w", name, err)
-	}
-	records, err := read(m)
-	if err != nil {
-		return Round{}, fmt.Errorf("round %s: %w", name, err)
-	}
+// roundOf is a round as it stands by its outcome and its records.
+func roundOf(ctx context.Context, bus *jobstream.Bus, s *standing, records outcome.Records) (Round, error) {
+	m := s.manifest
 	s.count(m, records.List) // its jobs may be ahead of its outcome
 	failures, err := outcome.FailuresOf(ctx, bus, m, records, s.Revision > 0)
 	if err != nil {
@@ -81,10 +72,10 @@ func roundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 		s.Failed, s.Outstanding = s.Failed+failures.Lost, s.Outstanding-failures.Lost
 	}
 	orders := s.last.CancelOrders
-	if open, err := bus.Rounds.Cancel(ctx, name, s.Revision); err == nil && len(open.Orders) > 0 {
+	if open, err := bus.Rounds.Cancel(ctx, m.Round, s.Revision); err == nil && len(open.Orders) > 0 {
 		orders = open.Orders
 	} else if err != nil && !jobstream.Damaged(err) {
-		return Round{}, fmt.Errorf("round %s: %w", name, err)
+		return Round{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
 	return Round{
 		Summary:       s.Summary,

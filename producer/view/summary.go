@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -63,44 +64,49 @@ type Summary struct {
 
 // standing is a summary with what it was read from.
 type standing struct {
-	Summary
+	Summary // without the state, until at has said when
 
+	manifest  job.Manifest // without the files that jobs are scored by
 	revisions []int
-	last      outcome.Result // without what the rules made of it
+	holder    job.Holder
+	beat      time.Time      // the holder's last sign
+	last      outcome.Result // what RoundOf shows of the last outcome
+	damaged   bool           // the last outcome cannot be read
 }
 
-// standingOf is how a round stands. It reads the records only if no outcome has counted them.
-func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now time.Time) (standing, error) {
-	s, err := stateOf(ctx, bus, m, now)
-	if err != nil || s.ConcludedAt != nil {
-		return s, err
-	}
-	records, err := outcome.ReadRecords(ctx, bus, m)
-	if err == nil {
-		s.count(m, records.List)
-	}
-	return s, err
-}
-
-// stateOf returns a standing without counting the records: it has the counts of the last
-// outcome that can be read, or none.
-func stateOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now time.Time) (standing, error) {
-	s := standing{Summary: Summary{
+// readStanding reads a standing without counting the records: it has the counts of the last
+// outcome, or none if that cannot be read.
+func readStanding(ctx context.Context, bus *jobstream.Bus, m job.Manifest) (s standing, err error) {
+	s.Summary = Summary{
 		Round:     m.Round,
 		AsOf:      m.AsOf.UTC(),
 		PlannedAt: m.PlannedAt.UTC(),
 		Due:       dueOf(m.Due),
-	}}
-	var err error
+	}
+	m.Registry, m.Languages, m.Tokens, m.AllIssues = nil, nil, nil, nil // they are large
+	s.manifest = m
 	if s.revisions, err = bus.Outcomes.Revisions(ctx, m.Round); err != nil {
 		return s, fmt.Errorf("listing the outcomes: %w", err)
 	}
-	holder, beat, err := bus.Holders.LastBeat(ctx, m.Round)
-	if err != nil {
+	if s.holder, s.beat, err = bus.Holders.LastBeat(ctx, m.Round); err != nil {
 		return s, fmt.Errorf("looking for its producer: %w", err)
 	}
-	live := !beat.IsZero() && !holder.Released && now.Sub(beat) <= holder.For
+	if len(s.revisions) == 0 {
+		return s, nil
+	}
+	err = s.conclude(ctx, bus)
+	if s.damaged = jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound); s.damaged { // a list has what was deleted by hand
+		err = nil
+	}
+	return s, err
+}
+
+// at says in which state the round is at an instant.
+func (s *standing) at(now time.Time) {
+	live := !s.beat.IsZero() && !s.holder.Released && now.Sub(s.beat) <= s.holder.For
 	switch concluded := len(s.revisions) > 0; {
+	case s.damaged:
+		s.State = Damaged
 	case concluded && live:
 		s.State = Replaying
 	case concluded:
@@ -110,14 +116,6 @@ func stateOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now time.T
 	default:
 		s.State = Stopped
 	}
-	if len(s.revisions) == 0 {
-		return s, nil
-	}
-	if err := s.conclude(ctx, bus); !jobstream.Damaged(err) {
-		return s, err
-	}
-	s.State = Damaged
-	return s, nil
 }
 
 // dueOf is an instant of the schedule; nil for none.
@@ -164,7 +162,7 @@ func (s *standing) conclude(ctx context.Context, bus *jobstream.Bus) error {
 	if err != nil {
 		return err
 	}
-	s.last = head
+	s.last = outcome.Result{CancelOrders: head.CancelOrders, FailedLookUps: head.FailedLookUps, Damaged: head.Damaged}
 	s.Complete = head.Complete
 	s.Planned = head.Planned
 	s.Done = head.Done

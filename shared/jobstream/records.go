@@ -80,6 +80,11 @@ func (re Records) ListAll(ctx context.Context, round string) (records []job.Reco
 	return records, damage, err
 }
 
+// Mark tells states of a round's records apart (kv.Mark).
+func (re Records) Mark(ctx context.Context, round string) (kv.Mark, error) {
+	return re.records().Mark(ctx, round+".*")
+}
+
 // encodeRecord writes a record with this build's version.
 func encodeRecord(r job.Record) ([]byte, error) {
 	r.Version = job.Version

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // CreateManifest claims a round by storing its manifest; ErrExists if another producer has
@@ -33,6 +34,12 @@ func (ro Rounds) Manifest(ctx context.Context, round string) (job.Manifest, erro
 // it did. It is for the producer that still has the manifest in memory.
 func (ro Rounds) RestoreManifest(ctx context.Context, m job.Manifest) (bool, error) {
 	return ro.manifest(m.Round).Restore(ctx, m)
+}
+
+// Mark tells states of what the bucket holds of a round apart (kv.Mark): its plan, who runs it,
+// what was ordered, and its outcomes.
+func (ro Rounds) Mark(ctx context.Context, round string) (kv.Mark, error) {
+	return ro.rounds().Mark(ctx, round+".>")
 }
 
 // List lists the rounds that were planned, in the order of their names.
