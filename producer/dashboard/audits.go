@@ -14,6 +14,8 @@ import (
 // audits keeps the last audits. An audit reads every evaluation of a round. For 256 miners that
 // takes about 50 ms, as long as several pages. The page says when the audit was made.
 type audits struct {
+	turns turns[view.OutcomeRef]
+
 	mu   sync.Mutex
 	last map[view.OutcomeRef]audited
 }
@@ -47,19 +49,36 @@ func newAudits() *audits { return &audits{last: map[view.OutcomeRef]audited{}} }
 // of returns an audit of the stored data of an outcome's round. Two viewers who ask at once
 // share one audit.
 func (a *audits) of(ctx context.Context, bus *jobstream.Bus, r outcome.Result, now time.Time) (audited, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	at := view.OutcomeRef{Round: r.Round, Revision: r.Revision}
-	if found, kept := a.last[at]; kept && now.Sub(found.At).Abs() < found.lasts() {
+	done, err := a.turns.take(ctx, at)
+	if err != nil {
+		return audited{}, err
+	}
+	defer done()
+	if found, kept := a.get(at); kept && now.Sub(found.At).Abs() < found.lasts() {
 		return found, nil
 	}
 	whole, err := view.OutcomeOf(ctx, bus, r)
 	if err != nil {
 		return audited{}, err
 	}
+	made := audited{*whole.Audit, now}
+	a.keep(at, made)
+	return made, nil
+}
+
+func (a *audits) get(at view.OutcomeRef) (audited, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	found, kept := a.last[at]
+	return found, kept
+}
+
+func (a *audits) keep(at view.OutcomeRef, made audited) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if len(a.last) >= auditsKept {
 		clear(a.last)
 	}
-	a.last[at] = audited{*whole.Audit, now}
-	return a.last[at], nil
+	a.last[at] = made
 }

@@ -88,7 +88,7 @@ func New(cfg Config) (*Dashboard, error) {
 	d := &Dashboard{
 		cfg:        cfg.withDefaults(),
 		assets:     readAssets(),
-		outcomes:   newOutcomes(),
+		outcomes:   &outcomes{},
 		audits:     newAudits(),
 		slots:      make(chan struct{}, atWork),
 		concluding: make(chan struct{}, 1),

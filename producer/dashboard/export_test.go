@@ -1,6 +1,13 @@
 package dashboard
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/jobstream"
+)
 
 // What the tests hold the streams to.
 const MaxStreams = maxStreams
@@ -19,4 +26,24 @@ func (d *Dashboard) Shows() int {
 	d.shows.mu.Lock()
 	defer d.shows.mu.Unlock()
 	return len(d.shows.byRound)
+}
+
+// Outcomes and Audits are what pages take outcomes and audits from.
+type (
+	Outcomes = outcomes
+	Audits   = audits
+)
+
+// NewAudits returns an empty one.
+func NewAudits() *Audits { return newAudits() }
+
+// Read returns an outcome.
+func (o *Outcomes) Read(ctx context.Context, bus *jobstream.Bus, at view.OutcomeRef) (outcome.Result, error) {
+	return o.read(ctx, bus, at)
+}
+
+// Of returns an audit, and says when it was made.
+func (a *Audits) Of(ctx context.Context, bus *jobstream.Bus, r outcome.Result, now time.Time) (time.Time, error) {
+	made, err := a.of(ctx, bus, r, now)
+	return made.At, err
 }

@@ -13,6 +13,8 @@ import (
 // outcomes keeps the last outcomes that were read: an outcome never changes, and a person
 // goes through several pages of one. Reading that of 256 miners takes a tenth of a second.
 type outcomes struct {
+	turns turns[view.OutcomeRef]
+
 	mu   sync.Mutex
 	last []kept // the one that was used last is the last
 }
@@ -25,26 +27,43 @@ type kept struct {
 // maxKept bounds the memory: an outcome of 256 miners takes some ten megabytes.
 const maxKept = 3
 
-func newOutcomes() *outcomes { return &outcomes{} }
-
-// read returns an outcome. Nobody may change it.
+// read returns an outcome. Nobody may change it. Two viewers of one outcome read it once.
 func (o *outcomes) read(ctx context.Context, bus *jobstream.Bus, at view.OutcomeRef) (outcome.Result, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock() // two viewers of one outcome read it once
-	if i := slices.IndexFunc(o.last, func(k kept) bool { return k.at == at }); i >= 0 {
-		found := o.last[i]
-		o.last = append(slices.Delete(o.last, i, i+1), found)
-		return found.result, nil
+	done, err := o.turns.take(ctx, at)
+	if err != nil {
+		return outcome.Result{}, err
+	}
+	defer done()
+	if found, kept := o.get(at); kept {
+		return found, nil
 	}
 	result, err := view.Read(ctx, bus, at)
-	if err != nil {
-		return result, err
+	if err == nil {
+		o.keep(kept{at, result})
 	}
+	return result, err
+}
+
+func (o *outcomes) get(at view.OutcomeRef) (outcome.Result, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	i := slices.IndexFunc(o.last, func(k kept) bool { return k.at == at })
+	if i < 0 {
+		return outcome.Result{}, false
+	}
+	found := o.last[i]
+	o.last = append(slices.Delete(o.last, i, i+1), found)
+	return found.result, true
+}
+
+// keep keeps an outcome, and drops the one that was used longest ago.
+func (o *outcomes) keep(one kept) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if len(o.last) == maxKept {
 		o.last = slices.Delete(o.last, 0, 1)
 	}
-	o.last = append(o.last, kept{at, result})
-	return result, nil
+	o.last = append(o.last, one)
 }
 
 // forget drops the outcomes of a round.
