@@ -37,7 +37,7 @@ func standOf(s *view.Summary) badge {
 type roundsBody struct {
 	Schedule  *view.Schedule
 	Producers []producerRow
-	WarmUp    *view.WarmUp
+	WarmUp    *warmUp
 	Running   []roundRow
 	Table     table[roundRow]
 	Sparks    []spark
@@ -70,6 +70,14 @@ func (r roundRow) Progress() template.HTML {
 		portion{"fill-warn", float64(r.Degraded), "degraded"}, portion{"fill-bad", float64(r.Failed), "failed"})
 }
 
+// warmUp is the last warm-up.
+type warmUp struct{ view.WarmUp }
+
+// Progress draws how many of its miners are done.
+func (w warmUp) Progress() template.HTML {
+	return stacked(fmt.Sprintf("%d of %s done", w.Done, plural.Of(w.Miners, "miner")), float64(w.Miners), portion{"fill-accent", float64(w.Done), "done"})
+}
+
 // spark is a small chart of one figure over the rounds that are listed, the oldest first.
 type spark struct {
 	Name, Last string
@@ -93,8 +101,10 @@ func (d *Dashboard) rounds(r *http.Request) (page, error) {
 	body := roundsBody{
 		Schedule:  list.Schedule,
 		Producers: producerRows(list.Schedule),
-		WarmUp:    list.WarmUp,
 		Earlier:   list.Earlier,
+	}
+	if list.WarmUp != nil {
+		body.WarmUp = &warmUp{*list.WarmUp}
 	}
 	pace := d.pace(r)
 	rows := make([]roundRow, len(list.Rounds))

@@ -2,11 +2,13 @@ package browser_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"mirrorfleet/producer/roundtest"
+	"mirrorfleet/shared/must"
 )
 
 // pages are addresses of every kind of page, of a round of the demo world.
@@ -37,18 +39,22 @@ func (f *fleet) pages() map[string]string {
 	}
 }
 
-// A real round of the demo world, some of whose requests fail for good: it is followed live, a
-// group of its failures is replayed, and every kind of its pages is looked at.
+// A real fleet over the demo world, some of whose requests fail for good: a warm-up ahead of a
+// turn is watched, a round is followed live, a group of its failures is replayed, and every
+// kind of its pages is looked at.
 //
 //nolint:tparallel,paralleltest // each part goes on where the one before has ended
 func TestARoundInABrowser(t *testing.T) {
 	browser := chromium(t)
 	t.Parallel()
-	f := start(t, "--limit-requests", "240", "--limit-horizon", "1s")
+	f := start(t)
 	b := browser.open(t, f.site, look{width: 1280, dark: true})
+	f.signsIn(b)
+	f.warmed(b, browser.open(t, f.site, look{width: 390}))
+	f.runs(t)
 	f.followed(b)
 	f.concluded(b)
-	f.signsIn(b)
+	f.spared(b)
 	f.replayed(b)
 	for _, l := range []look{{width: 1280}, {width: 1280, dark: true}, {width: 390}, {width: 390, dark: true}} {
 		t.Run(l.String(), func(t *testing.T) { f.looked(browser.open(t, f.site, l), l) })
@@ -84,6 +90,70 @@ func (f *fleet) signsIn(b *tab) {
 	if text := b.text("header"); !strings.Contains(text, "Sign out") {
 		b.t.Fatalf("after signing in the header says %q", text)
 	}
+}
+
+// warmed holds that the page of the rounds tells of a warm-up while it runs: ahead of which
+// turn, and how far it is. The workers' page shows the miners in work, the limit's what is sent
+// for them. A pause of the schedule ends the warm-up, and the page says so.
+func (f *fleet) warmed(b, narrow *tab) {
+	b.t.Helper()
+	must.Until(b.t.Context(), b.t, "a part of the warm-up", func() bool {
+		b.goes("/")
+		return partDone.MatchString(b.text("main"))
+	})
+	if text := b.text(`[aria-label="Warm-up"]`); !strings.Contains(text, "running") || !strings.Contains(text, "15.0 % of each egress") {
+		b.t.Errorf("the page says of the warm-up %q, want that it runs, and with which part of the limit", text)
+	}
+	if turn := eval[string](b, `document.querySelector('[aria-label="Warm-up"] time:not([data-relative])').dateTime`); turn != f.turn.Format(time.RFC3339) {
+		b.t.Errorf("the warm-up is ahead of the turn at %s, want %s", turn, f.turn)
+	}
+	b.accessible(axe(b.t))
+	b.pictured("warm-up-1280-dark")
+	narrow.goes("/")
+	narrow.fits()
+	narrow.pictured("warm-up-390-light")
+	must.Until(b.t.Context(), b.t, "a miner in work", func() bool {
+		b.goes("/workers")
+		return strings.Contains(b.text("main"), "warm-up")
+	})
+	b.goes("/limit")
+	if sent := b.text(`#egress-default .tiles`); !regexp.MustCompile(`[1-9]\d* of the background`).MatchString(sent) {
+		b.t.Errorf("the egress has sent %q, want requests of the background", sent)
+	}
+	f.orders(b, "pause", "the provider moves us")
+	must.Until(b.t.Context(), b.t, "the end of the warm-up", func() bool {
+		b.goes("/")
+		text := b.text("main")
+		return strings.Contains(text, "by ann: the provider moves us. No turn begins") && partDone.MatchString(text) && strings.Contains(text, "the schedule was paused")
+	})
+	f.orders(b, "resume", "")
+	b.sound()
+	narrow.sound()
+}
+
+// partDone is how far a warm-up is that has begun and is not done.
+var partDone = regexp.MustCompile(`\b([1-9]|1\d|20) of \d+ miners`)
+
+// orders gives an order to the schedule.
+func (f *fleet) orders(b *tab, order, reason string) {
+	b.t.Helper()
+	b.goes("/")
+	b.clicks(`a[href="/orders/` + order + `"]`)
+	if reason != "" {
+		b.types("#reason", reason)
+	}
+	b.clicks("main form button")
+}
+
+// spared holds that the page of the round says how many pull requests it had from the cache,
+// which the warm-up has filled.
+func (f *fleet) spared(b *tab) {
+	b.t.Helper()
+	b.goes("/rounds/" + f.round)
+	if text := b.text("main .tiles"); !regexp.MustCompile(`From the cache\s+[1-9]\d*`).MatchString(text) {
+		b.t.Errorf("the round's figures are %q, want pull requests from the cache", text)
+	}
+	b.sound()
 }
 
 // followed holds that the page of a round that runs moves on by itself, stands still while

@@ -2,26 +2,40 @@ package browser_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scoring/input"
 )
 
 func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{}) }
 
-// fleet is a local round of the demo world, some of whose requests fail for good, with the
-// dashboard beside it.
+// fleet is an installation over the demo world: two workers, a producer that leads the
+// schedule and serves the dashboard, and a standby. Requests that fail in that world fail for
+// good, one miner's list among them, and so do some others. The next turn is hours away, and
+// its warm-up begins at once.
 type fleet struct {
 	site  string // the dashboard's address, without a stroke at its end
 	round string
 	token string
+	turn  time.Time // of the schedule, the next one
+
+	servers []string // the flags of every process
+	mirror  fleettest.Mirror
 }
 
 // words collects what a process prints, and tells of the first match of a pattern.
@@ -52,19 +66,40 @@ func (w *words) String() string {
 }
 
 var (
-	address = regexp.MustCompile(`dashboard: (http://127\.0\.0\.1:\d+)/`)
+	address = regexp.MustCompile(`"msg":"serving the API"[^\n]*"address":"(127\.0\.0\.1:\d+)"`)
 	named   = regexp.MustCompile(`\d{8}t\d{6}z-[0-9a-f]{6}`)
 )
 
-// start runs a round with more flags. The test's end stops it.
-func start(t *testing.T, flags ...string) *fleet {
+// start starts the fleet. The test's end stops it.
+func start(t *testing.T) *fleet {
 	t.Helper()
-	sim := fleettest.Simulate(t, "--limit", "0", "--fault", "400=0.03", "--seed", "4")
-	state := t.TempDir()
-	cmd := fleettest.Command(t.Context(), t, "producer", append([]string{"run", "--local", "--state", state, "--web", "127.0.0.1:0",
-		"--mirror", sim.URL, "--miners", sim.Miners, "--registry", sim.Registry, "--as-of", sim.AsOf}, flags...)...)
-	said := &words{want: address, found: make(chan []string, 1)}
-	cmd.Stdout, cmd.Stderr = said, said
+	servers := jobstreamtest.Start(t)
+	f := &fleet{
+		token:  "PLANTED-0123456789-ann",
+		mirror: fleettest.Simulate(t, "--limit", "0", "--case-fault", "400", "--fault", "400=0.03", "--seed", "4"),
+	}
+	f.servers = []string{"--nats", servers.NATSURL(), "--redis", servers.RedisURL(), "--mirror", f.mirror.URL,
+		"--limit-requests", "240", "--limit-horizon", "1s"}
+	token := filepath.Join(t.TempDir(), "token")
+	must.Do(t, os.WriteFile(token, []byte(f.token), 0o600))
+	f.turn = time.Now().UTC().Add(3 * time.Hour).Truncate(time.Minute)
+	schedule := append(f.installed(t), "--cron", f.turn.Format("4 15 * * *"), "--warm-up", "4h", "--warm-up-share", "0.15")
+	for _, name := range []string{"w1", "w2"} {
+		f.begins(t, nil, "worker", "--name", name, "--slots", "2")
+	}
+	f.site = "http://" + f.begins(t, address, "producer", slices.Concat([]string{"serve"}, schedule,
+		[]string{"--api", "127.0.0.1:0", "--api-token-file", "ann=" + token})...)[1]
+	f.begins(t, nil, "producer", append([]string{"serve"}, schedule...)...)
+	return f
+}
+
+// begins begins a process of the fleet, which ends with the test, and waits until it says
+// what is wanted of it; nil wants nothing.
+func (f *fleet) begins(t *testing.T, want *regexp.Regexp, name string, args ...string) (said []string) {
+	t.Helper()
+	cmd := fleettest.Command(t.Context(), t, name, append(args, f.servers...)...)
+	log := &words{want: want, found: make(chan []string, 1)}
+	cmd.Stdout, cmd.Stderr = log, log
 	must.Do(t, cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -72,19 +107,56 @@ func start(t *testing.T, flags ...string) *fleet {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 		<-ended
 		if t.Failed() {
-			t.Logf("the producer said:\n%s", said)
+			t.Logf("%s said:\n%s", name, log)
 		}
 	})
-	f := &fleet{}
+	if want == nil {
+		return nil
+	}
 	select {
-	case match := <-said.found:
-		f.site = match[1]
+	case said = <-log.found:
 	case err := <-ended:
 		ended <- err
-		t.Fatalf("the round ended before it told where the dashboard is: %v\n%s", err, said)
+		t.Fatalf("%s ended before it said %s: %v\n%s", name, want, err, log)
 	}
-	f.token = strings.TrimSpace(string(must.Get(os.ReadFile(filepath.Join(state, "api-token")))(t)))
-	return f
+	return said
+}
+
+// installed writes what a validator has of the world's miners, and serves what GitHub answers
+// to their tokens. It returns the flags that name both.
+func (f *fleet) installed(t *testing.T) (flags []string) {
+	t.Helper()
+	type stored struct {
+		UID    int    `json:"uid"`
+		Hotkey string `json:"hotkey"`
+		Token  string `json:"pat"`
+	}
+	var miners []input.Miner
+	must.Do(t, json.Unmarshal(must.Get(os.ReadFile(f.mirror.Miners))(t), &miners))
+	tokens, hotkeys, accounts := []stored{}, map[int]string{}, map[string]string{}
+	for _, m := range miners {
+		one := stored{m.UID, m.Hotkey, fmt.Sprint("simulated-", m.UID)}
+		tokens, hotkeys[m.UID], accounts[one.Token] = append(tokens, one), m.Hotkey, m.GitHubID
+	}
+	gitHub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "token ")
+		fmt.Fprintf(w, `{"login": "miner", "id": %s}`, accounts[token])
+	}))
+	t.Cleanup(gitHub.Close)
+	dir := t.TempDir()
+	flags = []string{"--github", gitHub.URL, "--registry", f.mirror.Registry}
+	for flag, value := range map[string]any{"tokens": tokens, "metagraph": hotkeys} {
+		file := filepath.Join(dir, flag)
+		must.Do(t, os.WriteFile(file, must.Get(json.Marshal(value))(t), 0o600))
+		flags = append(flags, "--"+flag, file)
+	}
+	return flags
+}
+
+// runs begins a round by hand, of the world's own instant.
+func (f *fleet) runs(t *testing.T) {
+	t.Helper()
+	f.begins(t, nil, "producer", "run", "--miners", f.mirror.Miners, "--registry", f.mirror.Registry, "--as-of", f.mirror.AsOf)
 }
 
 // named waits until the dashboard lists the round, and notes its name.
