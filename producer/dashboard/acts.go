@@ -43,11 +43,22 @@ type orderBody struct {
 	Back    string
 	Wrong   string // what is wrong with what was filled in; "" for nothing
 	Given   string // the reason that was filled in
-	Lengths []string
+	Lengths []length
 }
 
+// length is how long an egress can be held, as a form sends it and as a person reads it.
+type length struct{ Value, Text string }
+
 // holdLengths are offered; the API and the command take any.
-var holdLengths = []string{"5m", "15m", "30m", "1h", "2h", "6h", "24h"} //nolint:gochecknoglobals // a table
+var holdLengths = []length{ //nolint:gochecknoglobals // a table
+	{"5m", "5 minutes"},
+	{"15m", "15 minutes"},
+	{"30m", "30 minutes"},
+	{"1h", "1 hour"},
+	{"2h", "2 hours"},
+	{"6h", "6 hours"},
+	{"24h", "24 hours"},
+}
 
 // acts are the orders by their addresses.
 func (d *Dashboard) acts() map[string]act {

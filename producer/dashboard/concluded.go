@@ -199,8 +199,8 @@ func notesOf(r *outcome.Result) (list []string) {
 		list = append(list, "Mended: "+whose+m.What)
 	}
 	for _, m := range r.Malformed {
-		list = append(list, fmt.Sprintf("Miner %d: %s of its answers could not be read, and were skipped.",
-			m.UID, plural.Of(len(m.Items), "item")))
+		list = append(list, fmt.Sprintf("Miner %d: %s unreadable and skipped.",
+			m.UID, plural.Forms(len(m.Items), "item of its answers was", "items of its answers were")))
 	}
 	if len(r.Unloadable) > 0 {
 		list = append(list, "Languages that gave no nodes, as in the validator: "+strings.Join(r.Unloadable, ", "))

@@ -10,6 +10,7 @@ import (
 
 	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -140,18 +141,21 @@ func egressTiles(e *egressRow) []tile {
 	b := &e.Full
 	share, of := "unknown", "the bucket is younger than a minute"
 	if e.ShareOf > 0 {
-		share, of = percent(e.Share), fmt.Sprintf("%s requests in the last %s, %s of the background",
-			number(e.LastMinute), took(e.ShareOf), number(e.LastMinuteBackground))
+		share, of = percent(e.Share), fmt.Sprintf("%s in the last %s, %s of the background",
+			plural.Of(e.LastMinute, "request"), took(e.ShareOf), number(e.LastMinuteBackground))
 	}
 	return []tile{
 		{"Of the limit", share, of},
-		{"Pace", decimals(b.Rate, 2) + " a second", fmt.Sprintf("the mirror allows %s in %s", number(b.Limit), took(b.Window))},
+		{"Pace", decimals(b.Rate, 2) + " a second", "the mirror allows " + joined(number(b.Limit)+" in "+took(b.Window))},
 		{"Permits", number(e.Granted), number(e.Background) + " of the background"},
-		{"Told to ask later", number(b.Refused), fmt.Sprintf("permits are given up to %s ahead", seconds(b.Horizon))},
+		{"Told to ask later", number(b.Refused), "permits are given up to " + joined(seconds(b.Horizon)) + " ahead"},
 		{"Cool-downs", number(b.CoolDowns), "since the bucket began"},
 		{"Bucket began", took(b.StartedAt) + " ago", "started anew so far: " + number(max(b.Restarts-1, 0))},
 	}
 }
+
+// joined keeps a figure and its unit in one line.
+func joined(text string) string { return strings.ReplaceAll(text, " ", "\u00a0") }
 
 // seconds writes a short length of time, which may be less than a second.
 func seconds(s float64) string {

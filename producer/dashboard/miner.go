@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/plural"
@@ -22,6 +23,7 @@ type minerBody struct {
 	Miner  view.Miner
 	Jaeger string // the address of its trace; "" for none
 	Login  string // "" for unknown
+	AsOf   time.Time
 	// Revision is the outcome's, Last says that the address asks for the last one.
 	Revision int
 	Last     bool
@@ -56,6 +58,7 @@ func (d *Dashboard) miner(r *http.Request) (page, error) {
 	body := minerBody{
 		At:       at,
 		Login:    view.LoginOf(m),
+		AsOf:     result.AsOf,
 		Revision: result.Revision,
 		Last:     at.Revision == 0,
 		Failed:   string(m.Failed),

@@ -39,16 +39,17 @@ type runningBody struct {
 	// Now is the instant to which ages are told.
 	Now     time.Time
 	Started time.Time
-	Left    string
-	Counts  view.RoundProgress
-	Percent string
-	Share   float64
-	Uses    []limitUse
-	Away    string
-	Jobs    []jobRow
-	Queue   queue
-	Chart   timelineChart
-	Workers []workerRow
+	// Left is the time that is left, LeftNote what it depends on; "" for nothing.
+	Left, LeftNote string
+	Counts         view.RoundProgress
+	Percent        string
+	Share          float64
+	Uses           []limitUse
+	Away           string
+	Jobs           []jobRow
+	Queue          queue
+	Chart          timelineChart
+	Workers        []workerRow
 }
 
 // jobRow is a miner's job that runs, or waits for another attempt.
@@ -100,11 +101,11 @@ func (d *Dashboard) runningBody(s *seen, now time.Time) *runningBody {
 		Title:   fmt.Sprintf("%d/%d · Round %s", p.Done+p.Failed, p.Planned, s.Stands.Round),
 		Now:     now,
 		Started: s.Moment.Started,
-		Left:    leftOf(&s.Moment),
 		Counts:  p,
 		Away:    s.Away,
 		Chart:   timelineOf(view.TimelineOf(s.Records, s.Usual, now)),
 	}
+	b.Left, b.LeftNote = leftOf(&s.Moment)
 	b.Head.Progress = progressBar(p)
 	if p.Planned > 0 {
 		b.Percent = strconv.Itoa(100*(p.Done+p.Failed)/p.Planned) + " %"
@@ -117,25 +118,22 @@ func (d *Dashboard) runningBody(s *seen, now time.Time) *runningBody {
 	return b
 }
 
-// leftOf is the time that is left, in steps that do not flicker.
-func leftOf(m *view.Moment) string {
+// leftOf is the time that is left, in steps that do not flicker, and what there is to know of
+// it.
+func leftOf(m *view.Moment) (value, note string) {
 	left := m.Remaining()
 	if !left.Known {
-		return cmp.Or(strings.TrimPrefix(left.Why, "time left "), "not known")
+		value = cmp.Or(strings.TrimPrefix(left.Why, "time left "), "not known")
+		if before, after, two := strings.Cut(value, ": "); two {
+			return after, before
+		}
+		return value, ""
 	}
 	step := time.Second
 	if left.Time > time.Minute {
 		step = 10 * time.Second
 	}
-	return "about " + took(left.Time.Round(step).Seconds()) + optional(" ", left.Why)
-}
-
-// optional is a text after another one, if there is one.
-func optional(before, text string) string {
-	if text == "" {
-		return ""
-	}
-	return before + text
+	return "about " + took(left.Time.Round(step).Seconds()), left.Why
 }
 
 func progressBar(p view.RoundProgress) template.HTML {

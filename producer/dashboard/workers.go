@@ -90,19 +90,28 @@ func workerTiles(all view.Workers) []tile {
 			share[w.Egress] += w.Share
 		}
 	}
-	shares := make([]string, 0, len(share))
-	for _, egress := range slices.Sorted(maps.Keys(share)) {
-		shares = append(shares, percent(share[egress])+" of "+egress)
-	}
 	lost := all.Count(view.Silent)
 	return []tile{
 		{"Working", number(all.Count(view.Working)), plural.Of(all.Count(view.Idle), "worker") + " idle"},
 		{"Slots", fmt.Sprintf("%d of %d", jobs, slots), "have a job"},
 		{"Requests", number(requests), "in the last minute"},
-		{"Of the limit", strings.Join(shares, ", "), ""},
+		sharesOf(share),
 		{"Silent", number(lost), "their jobs go to other workers"},
 		{"Left", number(all.Count(view.Left)), "within the last day"},
 	}
+}
+
+// sharesOf is the part of each egress's limit that its workers take.
+func sharesOf(share map[string]float64) tile {
+	egresses := slices.Sorted(maps.Keys(share))
+	if len(egresses) == 1 {
+		return tile{"Of the limit", percent(share[egresses[0]]), "of egress " + egresses[0]}
+	}
+	texts := make([]string, len(egresses))
+	for i, egress := range egresses {
+		texts[i] = percent(share[egress]) + " of " + egress
+	}
+	return tile{"Of the limit", strings.Join(texts, ", "), ""}
 }
 
 // versionsOf counts the versions of the processes that run, the most frequent first.

@@ -35,7 +35,7 @@ func TestWorkers(t *testing.T) {
 	show("p5", job.Worker{Name: "w1", Build: "v1", Left: "killed"})
 	page := b.get(t, "/workers")
 	has(t, page, http.StatusOK, "<title>3 · Workers", `<tr id="w1">`, `href="/rounds/r1/miners/7"`, ">warm-up<", "1 min 3", "The workers run different versions",
-		">differs<", ">left<", "drained =cmd&lt;script", "2/4", "10.0 % of eu-1", `href="/limit#egress-eu-1"`)
+		">differs<", ">left<", "drained =cmd&lt;script", "2/4", "10.0 %<small>of egress eu-1", `href="/limit#egress-eu-1"`)
 	if n := strings.Count(page.Body, `id="w1"`); n != 1 {
 		t.Errorf("the anchor of w1 is there %d times", n)
 	}
