@@ -97,11 +97,11 @@ func (f *fleet) signsIn(b *tab) {
 // for them. A pause of the schedule ends the warm-up, and the page says so.
 func (f *fleet) warmed(b, narrow *tab) {
 	b.t.Helper()
-	must.Until(b.t.Context(), b.t, "a part of the warm-up", func() bool {
+	must.Until(b.t.Context(), b.t, "the warm-up", func() bool {
 		b.goes("/")
-		return partDone.MatchString(b.text("main"))
+		return strings.Contains(b.text("main"), "0 of 23 miners done")
 	})
-	if text := b.text(`[aria-label="Warm-up"]`); !strings.Contains(text, "running") || !strings.Contains(text, "15.0 % of each egress") {
+	if text := b.text(`[aria-label="Warm-up"]`); !strings.Contains(text, "running") || !strings.Contains(text, "10.0 % of each egress") {
 		b.t.Errorf("the page says of the warm-up %q, want that it runs, and with which part of the limit", text)
 	}
 	if turn := eval[string](b, `document.querySelector('[aria-label="Warm-up"] time:not([data-relative])').dateTime`); turn != f.turn.Format(time.RFC3339) {
@@ -112,6 +112,7 @@ func (f *fleet) warmed(b, narrow *tab) {
 	narrow.goes("/")
 	narrow.fits()
 	narrow.pictured("warm-up-390-light")
+	f.works(b.t)
 	must.Until(b.t.Context(), b.t, "a miner in work", func() bool {
 		b.goes("/workers")
 		return strings.Contains(b.text("main"), "warm-up")
@@ -120,6 +121,10 @@ func (f *fleet) warmed(b, narrow *tab) {
 	if sent := b.text(`#egress-default .tiles`); !regexp.MustCompile(`[1-9]\d* of the background`).MatchString(sent) {
 		b.t.Errorf("the egress has sent %q, want requests of the background", sent)
 	}
+	must.Until(b.t.Context(), b.t, "a miner that is done", func() bool {
+		b.goes("/")
+		return partDone.MatchString(b.text("main"))
+	})
 	f.orders(b, "pause", "the provider moves us")
 	must.Until(b.t.Context(), b.t, "the end of the warm-up", func() bool {
 		b.goes("/")
@@ -132,7 +137,7 @@ func (f *fleet) warmed(b, narrow *tab) {
 }
 
 // partDone is how far a warm-up is that has begun and is not done.
-var partDone = regexp.MustCompile(`\b([1-9]|1\d|20) of \d+ miners`)
+var partDone = regexp.MustCompile(`\b([1-9]|1\d|2[0-2]) of 23 miners`)
 
 // orders gives an order to the schedule.
 func (f *fleet) orders(b *tab, order, reason string) {

@@ -24,10 +24,10 @@ import (
 
 func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{}) }
 
-// fleet is an installation over the demo world: two workers, a producer that leads the
-// schedule and serves the dashboard, and a standby. Requests that fail in that world fail for
-// good, one miner's list among them, and so do some others. The next turn is hours away, and
-// its warm-up begins at once.
+// fleet is an installation over the demo world: a producer that leads the schedule and serves
+// the dashboard, a standby, and workers once they are wanted. Requests that fail in that world
+// fail for good, one miner's list among them, and so do some others. The next turn is hours
+// away. Its warm-up begins at once, and waits for the workers.
 type fleet struct {
 	site  string // the dashboard's address, without a stroke at its end
 	round string
@@ -83,10 +83,7 @@ func start(t *testing.T) *fleet {
 	token := filepath.Join(t.TempDir(), "token")
 	must.Do(t, os.WriteFile(token, []byte(f.token), 0o600))
 	f.turn = time.Now().UTC().Add(3 * time.Hour).Truncate(time.Minute)
-	schedule := append(f.installed(t), "--cron", f.turn.Format("4 15 * * *"), "--warm-up", "4h", "--warm-up-share", "0.15")
-	for _, name := range []string{"w1", "w2"} {
-		f.begins(t, nil, "worker", "--name", name, "--slots", "2")
-	}
+	schedule := append(f.installed(t), "--cron", f.turn.Format("4 15 * * *"), "--warm-up", "4h", "--warm-up-share", "0.1")
 	f.site = "http://" + f.begins(t, address, "producer", slices.Concat([]string{"serve"}, schedule,
 		[]string{"--api", "127.0.0.1:0", "--api-token-file", "ann=" + token})...)[1]
 	f.begins(t, nil, "producer", append([]string{"serve"}, schedule...)...)
@@ -151,6 +148,14 @@ func (f *fleet) installed(t *testing.T) (flags []string) {
 		flags = append(flags, "--"+flag, file)
 	}
 	return flags
+}
+
+// works begins the workers.
+func (f *fleet) works(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"w1", "w2"} {
+		f.begins(t, nil, "worker", "--name", name, "--slots", "2")
+	}
 }
 
 // runs begins a round by hand, of the world's own instant.
