@@ -1,19 +1,18 @@
 package containers_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 // goOn is the rest of the long form: the fleet is watched, restarted, stopped, and runs
@@ -73,11 +72,11 @@ func status(address string) int {
 // The workers hand their jobs back in the time that the compose file leaves them.
 func restarts(t *testing.T, s *stack, first string) {
 	t.Helper()
-	var said output
+	var said telemetrytest.Log
 	cmd := s.command(t.Context(), "run", "--rm", "-T", "--no-deps", "producer")
 	cmd.Stdout, cmd.Stderr = &said, &said
 	must.Do(t, cmd.Start())
-	must.Until(t.Context(), t, "the round runs", func() bool { return strings.Contains(said.String(), " running,") })
+	said.Await(t.Context(), t, " running,")
 	begun := time.Now()
 	s.compose("stop", "worker")
 	t.Logf("both workers stopped in %v", time.Since(begun).Round(100*time.Millisecond))
@@ -96,24 +95,6 @@ func restarts(t *testing.T, s *stack, first string) {
 	if got := rewards(t, said.String()); got != first {
 		t.Errorf("the round with restarts:\n%s\nwant the rewards of the round without:\n%s", got, first)
 	}
-}
-
-// output is what a process says while others look.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(data []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(data)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // ownRound: the profile "round" runs what stands in a folder of the operator's.

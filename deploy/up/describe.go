@@ -75,13 +75,9 @@ func way(egress int) []string {
 // role returns the environment for a role.
 func (f *fleet) role(role string) []string {
 	name := strings.ToUpper(role)
-	var urls []string
-	for _, node := range nodes {
-		urls = append(urls, fmt.Sprintf("nats://%s:%s@%s", role, f.passwords["NATS_"+name], f.addresses[node]))
-	}
 	env := []string{
 		"MIRRORFLEET_MIRROR=http://" + f.addresses["mirror"],
-		"MIRRORFLEET_NATS=" + strings.Join(urls, ","),
+		"MIRRORFLEET_NATS=" + f.natsURLs(role),
 		"MIRRORFLEET_NATS_CA=" + f.ca.File, "MIRRORFLEET_NATS_CERT=" + f.secret(role+".pem"), "MIRRORFLEET_NATS_KEY=" + f.secret(role+"-key.pem"),
 	}
 	if role == "viewer" {
@@ -92,13 +88,22 @@ func (f *fleet) role(role string) []string {
 		"MIRRORFLEET_REDIS_CA="+f.ca.File, "MIRRORFLEET_REDIS_CERT="+f.secret(role+".pem"), "MIRRORFLEET_REDIS_KEY="+f.secret(role+"-key.pem"))
 }
 
+// natsURLs returns the servers' addresses, with the user and the password of a role.
+func (f *fleet) natsURLs(role string) string {
+	var urls []string
+	for _, node := range nodes {
+		urls = append(urls, fmt.Sprintf("nats://%s:%s@%s", role, f.passwords["NATS_"+strings.ToUpper(role)], f.addresses[node]))
+	}
+	return strings.Join(urls, ",")
+}
+
 // environment writes a file for each role that a shell reads to work in it: env of the
 // producer, and two others.
 func (f *fleet) environment() error {
 	for _, role := range roles {
 		env := slices.Concat(f.role(role), way(0), []string{"MIRRORFLEET_GRAMMARS=" + f.grammars, "FLEET=" + f.dir})
 		if role == "producer" {
-			env = append(env, "MIRRORFLEET_WORKER_NATS="+strings.TrimPrefix(f.role("worker")[1], "MIRRORFLEET_NATS="))
+			env = append(env, "MIRRORFLEET_WORKER_NATS="+f.natsURLs("worker"))
 		}
 		var text strings.Builder
 		fmt.Fprintf(&text, "# Secrets: the servers of this fleet as a %s reaches them. In a shell: . %s/%s.env\n", role, f.dir, role)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ func (f *fleet) secrets() (err error) {
 	if f.ca, err = authority.New(filepath.Join(f.dir, "secrets"), "mirrorfleet up", time.Now().Add(valid)); err != nil {
 		return err
 	}
-	for _, name := range append(append(append([]string{}, nodes...), roles...), "redis") {
+	for _, name := range slices.Concat(nodes, roles, []string{"redis"}) {
 		if _, _, err := f.ca.Issue(name, time.Now().Add(valid)); err != nil {
 			return err
 		}
@@ -107,17 +108,19 @@ func (f *fleet) run(ctx context.Context, say func(*fleet, time.Duration) error) 
 	starting, cancel := context.WithTimeoutCause(ctx, f.patience, fmt.Errorf("not within %s", f.patience))
 	defer cancel()
 	// The mirror writes the files of its world, and the servers form their cluster.
-	under := start(fail, append([]*process{f.mirror}, f.servers...)) //nolint:contextcheck // it ends after ctx
+	below := slices.Concat([]*process{f.mirror}, f.servers)
+	under := start(fail, below) //nolint:contextcheck // it ends after ctx
 	defer func() { err = errors.Join(err, under.stop()) }()
-	if err := ready(starting, append([]*process{f.mirror}, f.servers...)); err != nil {
+	if err := ready(starting, below); err != nil {
 		return first(ctx, err)
 	}
 	if err := errors.Join(f.install(), f.restored(starting)); err != nil {
 		return first(ctx, err)
 	}
-	over := start(fail, append(f.producers, f.others...)) //nolint:contextcheck // as above
+	above := slices.Concat(f.producers, f.others)
+	over := start(fail, above) //nolint:contextcheck // as above
 	defer func() { err = errors.Join(err, over.stop()) }()
-	if err := ready(starting, append(f.producers, f.others...)); err != nil {
+	if err := ready(starting, above); err != nil {
 		return first(ctx, err)
 	}
 	if err := say(f, time.Since(began)); err != nil {

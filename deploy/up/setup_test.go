@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +25,7 @@ import (
 	"mirrorfleet/shared/jobstream/cluster"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{}) }
@@ -46,7 +46,7 @@ type up struct {
 	dir string
 
 	cmd   *exec.Cmd
-	said  bytes.Buffer
+	said  telemetrytest.Log
 	ended chan struct{}
 	once  sync.Once
 }

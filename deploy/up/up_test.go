@@ -161,7 +161,7 @@ func (u *up) leavesNothing() {
 		u.t.Errorf("processes %v, want 13", pids)
 	}
 	u.stop(os.Interrupt)
-	if code := u.cmd.ProcessState.ExitCode(); code != 0 || u.said.Len() > 0 {
+	if code := u.cmd.ProcessState.ExitCode(); code != 0 || u.said.String() != "" {
 		u.t.Errorf("exit code %d, said %q; want 0 and nothing", code, &u.said)
 	}
 	for _, pid := range pids {

@@ -98,6 +98,9 @@ type Result struct {
 	SignedBy string `json:"-"`
 }
 
+// RulesVersion is the version of the rules that the round was concluded under.
+func (r *Result) RulesVersion() int { return max(r.Rules, scoring.FirstRules) }
+
 // Lost is one thing that damage has cost a round.
 type Lost struct {
 	What  string `json:"what"`

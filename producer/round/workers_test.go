@@ -1,39 +1,24 @@
 package round_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
 
 // sights are all that a producer has seen, as it comes, with its log.
 type sights struct {
 	seen chan round.Sight
-
-	mu  sync.Mutex
-	log bytes.Buffer
-}
-
-func (s *sights) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.Write(p)
-}
-
-func (s *sights) text() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.String()
+	log  telemetrytest.Log
 }
 
 // watched is a runner whose sights a test awaits.
@@ -47,7 +32,7 @@ func (b *bundle) watched(t *testing.T) (*round.Runner, *sights) {
 			default: // no test waits for it any more
 			}
 		}
-		c.Log = slog.New(slog.NewTextHandler(s, nil))
+		c.Log = s.log.Logger()
 	}), s
 }
 
@@ -60,7 +45,7 @@ func (s *sights) await(ctx context.Context, t *testing.T, what string, is func(r
 				return one
 			}
 		case <-ctx.Done():
-			t.Fatalf("%s was not seen; the log:\n%s", what, s.text())
+			t.Fatalf("%s was not seen; the log:\n%s", what, s.log.String())
 		}
 	}
 }
@@ -110,8 +95,8 @@ func TestARoundSaysThatNobodyTakesItsJobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, line := range []string{"no worker takes the jobs of the round", "none has shown itself", "workers take the jobs of the round"} {
-		if !strings.Contains(s.text(), line) {
-			t.Errorf("the log is\n%s\nwant %q in it", s.text(), line)
+		if !strings.Contains(s.log.String(), line) {
+			t.Errorf("the log is\n%s\nwant %q in it", s.log.String(), line)
 		}
 	}
 }

@@ -141,9 +141,9 @@ func oursOf(ctx context.Context, bus *jobstream.Bus, r *outcome.Result) (shadow.
 		return shadow.Ours{}, fmt.Errorf("reading the manifest of round %s: %w", r.Round, err)
 	}
 	in, err := keptOf(ctx, bus, r)
-	if errors.Is(err, ErrNotKept) && max(r.Rules, scoring.FirstRules) != scoring.RulesVersion {
+	if errors.Is(err, ErrNotKept) && r.RulesVersion() != scoring.RulesVersion {
 		return shadow.Ours{}, fmt.Errorf("round %s was concluded under version %d of the rules, and this build has version %d: %w",
-			r.Round, max(r.Rules, scoring.FirstRules), scoring.RulesVersion, err)
+			r.Round, r.RulesVersion(), scoring.RulesVersion, err)
 	}
 	return shadow.Ours{
 		In:        in,
@@ -201,7 +201,7 @@ func shadowNotes(r *outcome.Result, record *shadow.Record) ([]string, error) {
 	if !r.Complete {
 		notes = append(notes, "our round is not complete: producer show "+r.Round+" lists what it lacks")
 	}
-	if rules := max(r.Rules, scoring.FirstRules); rules != scoring.RulesVersion {
+	if rules := r.RulesVersion(); rules != scoring.RulesVersion {
 		var changes []string
 		for _, c := range scoring.RuleChanges(rules, scoring.RulesVersion) {
 			changes = append(changes, c.Change)

@@ -46,14 +46,7 @@ func (a *API) compare(r *http.Request) (reply, error) {
 
 // history answers with what a miner got in the last rounds.
 func (a *API) history(r *http.Request) (reply, error) {
-	if _, err := params(r); err != nil {
-		return reply{}, err
-	}
-	uid, err := uidOf(r)
-	if err != nil {
-		return reply{}, err
-	}
-	name, err := a.roundName(r)
+	name, uid, err := a.minerOf(r, a.roundName)
 	if err != nil {
 		return reply{}, err
 	}

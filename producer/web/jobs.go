@@ -22,14 +22,7 @@ func (a *API) jobs(r *http.Request) (reply, error) {
 
 // job answers with how the job of a miner stands, likewise.
 func (a *API) job(r *http.Request) (reply, error) {
-	if _, err := params(r); err != nil {
-		return reply{}, err
-	}
-	uid, err := uidOf(r)
-	if err != nil {
-		return reply{}, err
-	}
-	name, err := a.plannedName(r)
+	name, uid, err := a.minerOf(r, a.plannedName)
 	if err != nil {
 		return reply{}, err
 	}

@@ -136,19 +136,25 @@ func (a *API) miner(r *http.Request) (reply, error) {
 // attempts answers with the attempts of a miner's job, in a round that runs as in one that
 // is concluded.
 func (a *API) attempts(r *http.Request) (reply, error) {
-	if _, err := params(r); err != nil {
-		return reply{}, err
-	}
-	uid, err := uidOf(r)
-	if err != nil {
-		return reply{}, err
-	}
-	name, err := a.roundName(r)
+	name, uid, err := a.minerOf(r, a.roundName)
 	if err != nil {
 		return reply{}, err
 	}
 	attempts, err := view.AttemptsOf(r.Context(), a.cfg.Bus, name, uid)
 	return reply{body: attempts}, err
+}
+
+// minerOf is the round and the miner of a path that takes no parameter; nameOf reads the
+// round.
+func (a *API) minerOf(r *http.Request, nameOf func(*http.Request) (string, error)) (name string, uid int, err error) {
+	if _, err := params(r); err != nil {
+		return "", 0, err
+	}
+	if uid, err = uidOf(r); err != nil {
+		return "", 0, err
+	}
+	name, err = nameOf(r)
+	return name, uid, err
 }
 
 // uidOf is the miner of the path.

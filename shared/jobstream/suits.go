@@ -45,15 +45,12 @@ func Suits(ctx context.Context, address string, role Role, files Files) error {
 		return nil // the process's own connection says what is wrong
 	}
 	defer nc.Close()
-	q := &questions{nc: nc, importing: true}                // nobody listens to what the user's account does not import
-	for _, subject := range []string{"$JS.API.INFO", own} { // every role has the first, once JetStream is there
-		may, err := q.mayPublish(asking, subject)
-		if err != nil || !may && subject != own {
-			return nil
-		}
-		if may && subject == own {
-			return nil
-		}
+	q := &questions{nc: nc, importing: true} // nobody listens to what the user's account does not import
+	if there, err := q.mayPublish(asking, "$JS.API.INFO"); err != nil || !there {
+		return nil // every role may ask this, once JetStream is there
+	}
+	if may, err := q.mayPublish(asking, own); err != nil || may {
+		return nil
 	}
 	found, err := TryRole(ctx, address, role, files)
 	if err != nil || len(found.Denied) == 0 {

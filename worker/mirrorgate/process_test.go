@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit/redistest"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 // What is run here is the command as it ships: the race detector has the package's own
@@ -36,26 +36,8 @@ type process struct {
 	*exec.Cmd
 
 	url    string
-	stderr *lines
+	stderr *telemetrytest.Log
 	ended  chan error
-}
-
-// lines is what a process logs.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // begin starts a gateway with a horizon shorter than in earnest: a bucket begins with a
@@ -64,7 +46,7 @@ func begin(t *testing.T, redis string, args ...string) *process {
 	t.Helper()
 	args = append([]string{"--limit-horizon", "1s", "--addr", "127.0.0.1:0"}, args...)
 	p := &process{
-		Cmd: fleettest.Command(context.WithoutCancel(t.Context()), t, "mirrorgate", args...), stderr: &lines{}, ended: make(chan error, 1),
+		Cmd: fleettest.Command(context.WithoutCancel(t.Context()), t, "mirrorgate", args...), stderr: &telemetrytest.Log{}, ended: make(chan error, 1),
 	}
 	p.Env, p.Stderr = append(p.Env, "MIRRORFLEET_REDIS="+redis), p.stderr
 	stdout := must.Get(p.StdoutPipe())(t)
@@ -95,13 +77,13 @@ func (p *process) drained(t *testing.T) {
 // at SIGTERM. Redis' password is in nothing that it says.
 func TestTheGatewayRuns(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
 	redis := redistest.Start(t, "--requirepass", "geheim")
 	address := strings.Replace(redis.URL(), "redis://", "redis://:geheim@", 1)
 	sim := fleettest.Simulate(t)
 	pages := "http://127.0.0.1:" + strconv.Itoa(nettest.FreePort(t))
 	p := begin(t, address, "--mirror", sim.URL, "--listen", strings.TrimPrefix(pages, "http://"), "--log-level", "debug")
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // from here on: the commands may have had to be built
+	defer cancel()
 	for range 5 {
 		if status, body := nettest.Get(t, p.url+"/api/v1/health"); status != http.StatusOK {
 			t.Fatalf("got %d %s\n%s", status, body, p.stderr)

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"mirrorfleet/shared/broadcast"
 	"strings"
 	"sync"
 	"testing"
+
+	"mirrorfleet/shared/broadcast"
 )
 
 // Log keeps what somebody logs, a process too, and lets a test wait for a word
