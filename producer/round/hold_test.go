@@ -133,9 +133,7 @@ func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 	ends := make(chan end, 1)
 	said := &telemetrytest.Log{}
 	go func() {
-		result, err := b.runner(t, func(c *round.Config) {
-			c.Takeover, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
-		}).Start(ctx, m)
+		result, err := b.runner(t, func(c *round.Config) { c.Log = said.Logger() }).Start(ctx, m)
 		ends <- end{result, err}
 	}()
 	<-g.reached
@@ -158,7 +156,7 @@ func TestAMissingSignOfLifeIsNoTakeover(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	relay := nettest.NewRelay(t, b.nats)
-	bus, _ := jobstreamtest.Open(t, relay.URL(), jobstream.Config{Timeout: 200 * time.Millisecond})
+	bus, _ := jobstreamtest.Open(t, relay.URL(), jobstream.Config{Timeout: time.Second})
 	g := b.gate(t)
 	m := b.plan(t, four()...)
 	ctx := deadline(t)
@@ -167,7 +165,7 @@ func TestAMissingSignOfLifeIsNoTakeover(t *testing.T) {
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) {
 			c.Bus = bus
-			c.Takeover = 500 * time.Millisecond
+			c.Takeover = 2 * time.Second
 			c.Log = slog.New(slog.NewTextHandler(said, nil))
 		}).Start(ctx, m)
 		ends <- end{result, err}
@@ -201,9 +199,7 @@ func TestWhatWasMendedOutlivesALostHold(t *testing.T) {
 	ends := make(chan end, 1)
 	said := &telemetrytest.Log{}
 	go func() {
-		result, err := b.runner(t, func(c *round.Config) {
-			c.Takeover, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
-		}).Start(ctx, m)
+		result, err := b.runner(t, func(c *round.Config) { c.Log = said.Logger() }).Start(ctx, m)
 		ends <- end{result, err}
 	}()
 	<-g.reached

@@ -170,6 +170,8 @@ func (w *work) reconcile(ctx context.Context) (held job.Inventory, did int, err 
 
 // mendRound restores what belongs to no job: the manifest and the declared egresses.
 func (w *work) mendRound(ctx context.Context, held job.Inventory) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish) // as for mend
+	defer cancel()
 	if held.Lost != "" || held.Manifest.Round == "" {
 		restored, err := w.cfg.Bus.Rounds.RestoreManifest(ctx, w.m.stored)
 		if err != nil {
@@ -214,8 +216,12 @@ func (w *work) unstick(ctx context.Context) error {
 // for.
 const finish = 5 * time.Second
 
-// mend repairs one job, and says what it has done; "" if nothing was wrong after all.
+// mend repairs one job, and says what it has done; "" if nothing was wrong after all. Once
+// it has begun, it does not stop when ctx ends, which the end of the last job does: a repair
+// of which the answer was not awaited would be missing from the outcome's list.
 func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
+	defer cancel()
 	if what.kind == lostEvaluation {
 		return w.reopen(ctx, what.record)
 	}

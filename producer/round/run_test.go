@@ -66,7 +66,7 @@ func TestJobsAreQueuedInOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	var miners []input.Miner
-	for uid := range 300 {
+	for uid := range 100 {
 		miners = append(miners, input.Miner{UID: uid + 1, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(1000 + uid)})
 	}
 	m := b.plan(t, miners...)
@@ -76,14 +76,15 @@ func TestJobsAreQueuedInOrder(t *testing.T) {
 		_, err := b.runner(t).Start(ctx, m)
 		ended <- err
 	}()
-	for next := 1; next <= len(miners); {
-		got, err := b.bus.Queue.Fetch(ctx, 50, time.Second)
-		must.Do(t, err)
-		for _, d := range got {
-			if want := job.Subject(m.Round, next); d.Subject() != want {
-				t.Fatalf("got %s, want %s: the queue has another order than the jobs", d.Subject(), want)
-			}
-			next++
+	queue := must.Get(b.js.Stream(ctx, job.StreamJobs))(t)
+	must.Until(ctx, t, "all jobs are queued", func() bool {
+		return must.Get(queue.Info(ctx))(t).State.Msgs == uint64(len(miners))
+	})
+	first := queue.CachedInfo().State.FirstSeq
+	for i, miner := range miners {
+		got := must.Get(queue.GetMsg(ctx, first+uint64(i)))(t)
+		if want := job.Subject(m.Round, miner.UID); got.Subject != want {
+			t.Fatalf("got %s, want %s: the queue has another order than the jobs", got.Subject, want)
 		}
 	}
 	stop()
