@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -97,7 +98,12 @@ func TestStartedByHand(t *testing.T) {
 	if status, body := page(t, first.pages, "/readyz", ""); status != http.StatusOK {
 		t.Errorf("/readyz of a worker that works: %d %s", status, body)
 	}
-	_, metrics := page(t, first.pages, "/metrics", "application/openmetrics-text")
+	var metrics string
+	until(t, "the worker has counted a job", func() bool { // a job is counted after the record is written that ends the round
+		_, metrics = page(t, first.pages, "/metrics", "application/openmetrics-text")
+		return regexp.MustCompile(`mirrorfleet_job_outcomes_total\{job_outcome="done"\} [1-9]`).MatchString(metrics) &&
+			strings.Contains(metrics, "messaging_process_duration_seconds_bucket{")
+	})
 	first.stop()
 	second.stop()
 	if _, exited := err.(*exec.ExitError); err != nil && !exited { //nolint:errorlint // Output returns it as it is

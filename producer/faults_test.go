@@ -116,18 +116,17 @@ func (w *idler) refuses(t *testing.T, kind, code, alert string) {
 	var metrics string
 	until(t, "the metrics say that "+kind+" refuses with "+code, func() bool {
 		_, metrics = page(t, w.pages, "/metrics", "")
-		return strings.Contains(metrics, series)
+		return strings.Contains(metrics, series) && strings.Contains(metrics, `mirrorfleet_server_answers{server_kind="`+kind+`"} 0`)
 	})
-	if want := `mirrorfleet_server_answers{server_kind="` + kind + `"} 0`; !strings.Contains(metrics, want) {
-		t.Errorf("the metrics do not say %s", want)
-	}
-	status, body := page(t, w.pages, "/readyz", "")
-	if status != http.StatusServiceUnavailable || !strings.Contains(body, ` refuses: `) || strings.Contains(body, "does not answer") {
-		t.Errorf("/readyz: %d %s, want that %s refuses", status, body, kind)
-	}
-	log := w.stderr.String()
-	if strings.Contains(log, "does not answer") || !strings.Contains(log, `"code":"`+code+`"`) {
-		t.Errorf("the log says that a server does not answer, or not that it refuses with %s:\n%s", code, log)
+	var body string
+	until(t, "/readyz says that "+kind+" refuses", func() bool {
+		var status int
+		status, body = page(t, w.pages, "/readyz", "")
+		return status == http.StatusServiceUnavailable && strings.Contains(body, ` refuses: `)
+	})
+	w.displays(t, `"code":"`+code+`"`)
+	if log := w.stderr.String(); strings.Contains(body+log, "does not answer") {
+		t.Errorf("/readyz or the log says that a server does not answer: %s\n%s", body, log)
 	}
 	fires(t, metrics, alert)
 }

@@ -79,7 +79,9 @@ func see(t *testing.T) *seeing {
 	if code := cmd.ProcessState.ExitCode(); code != 1 { // concluded, with a dead letter
 		t.Fatalf("the round: exit %d, %v, want 1\n%s", code, err, s.stderr)
 	}
-	_, s.metrics = page(t, s.worker.pages, "/metrics", "")
+	// A job is counted after the record is written that ends the round.
+	s.worker.tells(t, `mirrorfleet_job_outcomes_total\{[^}]*job_outcome="done"[^}]*\} [1-9]`)
+	s.metrics = s.worker.tells(t, `mirrorfleet_job_outcomes_total\{[^}]*job_outcome="failed"[^}]*\} [1-9]`)
 	s.worker.stop()
 	s.round = decode(t, ended{1, s.stdout, s.stderr}).Round
 	return s

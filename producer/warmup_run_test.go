@@ -58,14 +58,17 @@ func TestAWarmUpSparesTheRoundItsFiles(t *testing.T) {
 	some := tokensOf(t, i.all, world.Miners[0].UID, world.Miners[1].UID)
 	write(t, i.tokens, some)
 	common := []string{"--nats", address, "--redis", redis.URL(), "--mirror", sim.URL, "--limit-horizon", "1s", "--limit-requests", "2000"}
+	s := serve(t, nil, append(append(i.flags(), common...), "--every", "1h", "--warm-up", "1h", "--warm-up-share", "1", "--listen", "127.0.0.1:0")...)
+	hand := steers{nats: address, bus: bus}
+	until(t, "the first round has begun", func() bool { return hand.rounds(t) == 1 })
+	hand.order(t, true, "pause") // so that its warm-up does not follow at once
 	worker := work(t, "server", nil, append(common, "--listen", "127.0.0.1:0")...)
-	s := serve(t, nil, append(append(i.flags(), common...), "--every", "30s", "--warm-up", "20s", "--warm-up-share", "1", "--listen", "127.0.0.1:0")...)
 	concluded(t, bus, 1)
-	until(t, "the first round is over", s.says("waiting for the next turn"))
 	write(t, i.tokens, i.all)
 	begun := fileRequests(sim)
+	hand.order(t, true, "resume")
 	before := held(t, address)
-	last := warmUpEnded(t, bus)
+	last := warmUpEnded(t, bus, "")
 	if last.Why != job.WarmUpDone || last.Left != 0 || last.Miners != 9 {
 		t.Errorf("the warm-up ended as %+v, want all of nine miners done", last)
 	}
@@ -73,15 +76,16 @@ func TestAWarmUpSparesTheRoundItsFiles(t *testing.T) {
 		t.Errorf("a warm-up changed more than the cache (-before +after):\n%s", diff)
 	}
 	warm := fileRequests(sim)
-	_, metrics := page(t, worker.pages, "/metrics", "")
 	for _, want := range []string{
 		`mirrorfleet_warm_up_miners_total{warm_up_outcome="done"} 9`,
 		fmt.Sprintf("mirrorfleet_warm_up_pull_requests_total %d", warm-begun),
 	} {
-		if !strings.Contains(metrics, want) {
-			t.Errorf("the worker's metrics lack %s", want)
-		}
+		until(t, "the worker's metrics have "+want, func() bool { // it counts a miner once its message is settled
+			_, metrics := page(t, worker.pages, "/metrics", "")
+			return strings.Contains(metrics, want)
+		})
 	}
+	hand.order(t, true, "now")
 	second := concluded(t, bus, 2)
 	round := fileRequests(sim)
 	t.Logf("files: %d for the first round, %d by the warm-up, %d by the second round", begun, warm-begun, round-warm)
@@ -155,13 +159,12 @@ func tokensOf(t *testing.T, file string, uids ...int) string {
 	return string(must.Get(json.Marshal(list))(t))
 }
 
-// warmUpEnded waits for the end of the next warm-up.
-func warmUpEnded(t *testing.T, bus *jobstream.Bus) (last job.WarmUp) {
+// warmUpEnded waits for the end of the warm-up that follows another one; "" for none.
+func warmUpEnded(t *testing.T, bus *jobstream.Bus, after string) (last job.WarmUp) {
 	t.Helper()
-	began := time.Now()
 	until(t, "a warm-up has ended", func() bool {
 		last = must.Get(bus.WarmUps.Last(t.Context()))(t)
-		return last.Ended.After(began)
+		return last.ID != after && !last.Ended.IsZero()
 	})
 	return last
 }
