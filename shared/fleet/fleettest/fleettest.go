@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,7 +55,7 @@ func (b Build) run(m *testing.M) (code int, err error) {
 	if folder, err = os.MkdirTemp("", "mirrorfleet-test-"); err != nil {
 		return 1, fmt.Errorf("a folder for the commands: %w", err)
 	}
-	defer os.RemoveAll(folder)
+	defer os.RemoveAll(folder) // this package's own
 	defer func() { err = errors.Join(err, cluster.Clean()) }()
 	built = sync.OnceValue(b.make)
 	if os.Getenv("GORACE") == "" {
@@ -67,12 +68,44 @@ func (b Build) run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
+// shared names a folder in which the packages of one run of tests share their commands: the
+// first builds them, and for the others go build finds them up to date. It saves the linker,
+// which takes several seconds for each of them.
+const shared = "MIRRORFLEET_TEST_COMMANDS"
+
+// share makes folder the part of the shared one for this way of building, and locks it until
+// the commands are built. Without a shared folder the commands are this package's own.
+func share(race bool) (unlock func(), err error) {
+	common := os.Getenv(shared)
+	if common == "" {
+		return func() {}, nil
+	}
+	part := filepath.Join(common, "race="+strconv.FormatBool(race))
+	if err := os.MkdirAll(part, 0o755); err != nil { //nolint:gosec // tests run them as another user, too
+		return nil, fmt.Errorf("%s: %w", shared, err)
+	}
+	lock, err := os.Open(part)
+	if err == nil {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", shared, err)
+	}
+	folder = part
+	return func() { _ = lock.Close() }, nil
+}
+
 func (b Build) make() error {
 	if _, err := os.Stat(filepath.Join(Grammars(), "manifest.json")); err != nil {
 		return fmt.Errorf("no grammars: %w (make grammars builds them)", err)
 	}
 	// A benchmark measures what ships: with the race detector a preview takes ten times as long.
 	race := b.Race && flag.Lookup("test.bench").Value.String() == ""
+	unlock, err := share(race)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	build := exec.CommandContext(context.Background(), "go", "build", "-o", folder+"/", "-race="+strconv.FormatBool(race),
 		"mirrorfleet/producer", "mirrorfleet/worker", "mirrorfleet/worker/mirrorgate", "mirrorfleet/shared/mirrorsim/cmd/mirrorsim")
 	if out, err := build.CombinedOutput(); err != nil {
