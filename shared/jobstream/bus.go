@@ -193,7 +193,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	l := &link{
 		cfg:      cfg,
 		nc:       nc,
-		js:       js,
+		js:       insistent{js, cfg.Timeout},
 		standing: standing{refused: map[string]bool{}},
 		streams:  map[string]jetstream.Stream{},
 		buckets:  map[string]*kv.Bucket{},

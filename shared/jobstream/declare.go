@@ -239,7 +239,7 @@ func (l *link) bind(ctx context.Context) (err error) {
 		}
 	}
 	l.jobs, l.dead = l.streams[job.StreamJobs], l.streams[job.StreamDead]
-	if l.workers, err = l.jobs.Consumer(ctx, job.Consumer); err != nil {
+	if l.workers, err = l.js.Consumer(ctx, job.StreamJobs, job.Consumer); err != nil {
 		return naming("consumer", job.Consumer, err)
 	}
 	config := l.workers.CachedInfo().Config

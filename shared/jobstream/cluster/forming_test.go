@@ -45,3 +45,19 @@ func TestTooFewServersAreWaitedFor(t *testing.T) {
 		t.Errorf("nothing was said of the wait:\n%s", said.String())
 	}
 }
+
+// TestALostQuestionIsAskedAgain: a stream whose leader is gone answers no question, and its next
+// leader does not answer those from before. A worker that asks meanwhile asks again, long before
+// the time of a try is over.
+func TestALostQuestionIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.open(b.nc, 3)
+	leader := b.leader()
+	others := []string{b.cluster.Address((leader + 1) % 3), b.cluster.Address((leader + 2) % 3)}
+	nc := b.connectTo(cluster.URL(cluster.Worker, others...))
+	b.must(b.cluster.Frozen(leader, func() error {
+		_, err := jobstream.Open(b.ctx, nc, jobstream.Config{Role: jobstream.RoleWorker, Timeout: patience, Log: jobstreamtest.Quiet()})
+		return err
+	}))
+}

@@ -1,0 +1,55 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// firstWait is how long a question for a stream, a bucket or a consumer waits for its answer
+// before it is asked again. Each further wait is twice as long, for a server that is slow.
+const firstWait = 500 * time.Millisecond
+
+// insistent is JetStream whose questions are asked again. A server that does not lead a
+// stream leaves the question for it to the leader. While a new stream elects its first
+// leader, nobody answers, and the answer does not come later either. The client library asks
+// once.
+type insistent struct {
+	jetstream.JetStream
+
+	timeout time.Duration
+}
+
+func (i insistent) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	return answered(ctx, i.timeout, func(ctx context.Context) (jetstream.Stream, error) {
+		return i.JetStream.Stream(ctx, name) //nolint:wrapcheck // the caller names it
+	})
+}
+
+func (i insistent) Consumer(ctx context.Context, stream, name string) (jetstream.Consumer, error) {
+	return answered(ctx, i.timeout, func(ctx context.Context) (jetstream.Consumer, error) {
+		return i.JetStream.Consumer(ctx, stream, name) //nolint:wrapcheck // the caller names it
+	})
+}
+
+func (i insistent) KeyValue(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
+	return answered(ctx, i.timeout, func(ctx context.Context) (jetstream.KeyValue, error) {
+		return i.JetStream.KeyValue(ctx, bucket) //nolint:wrapcheck // the caller names it
+	})
+}
+
+// answered asks until there is an answer, for at most timeout.
+func answered[T any](ctx context.Context, timeout time.Duration, ask func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for wait := firstWait; ; wait *= 2 {
+		asking, end := context.WithTimeout(ctx, wait)
+		answer, err := ask(asking)
+		end()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return answer, err
+		}
+	}
+}
