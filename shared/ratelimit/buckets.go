@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -39,12 +40,16 @@ func Buckets(ctx context.Context, rdb redis.UniversalClient, timeout time.Durati
 	return states, nil
 }
 
+// maxEgresses is how many buckets are listed. A fleet has a few; whoever has the password of a
+// worker can make a million.
+const maxEgresses = 1000
+
 // egresses finds the egresses by the names of their keys. In a cluster each master
 // has some of them.
 func egresses(ctx context.Context, rdb redis.UniversalClient, timeout time.Duration) ([]string, error) {
 	var (
 		mu    sync.Mutex
-		names []string
+		names = map[string]bool{} // a key may be found twice
 	)
 	scan := func(ctx context.Context, node redis.Cmdable) error {
 		for cursor := uint64(0); ; {
@@ -55,8 +60,15 @@ func egresses(ctx context.Context, rdb redis.UniversalClient, timeout time.Durat
 				return fmt.Errorf("scanning for the keys of egresses: %w", err)
 			}
 			mu.Lock()
-			names = append(names, egressesOf(found)...)
+			for _, name := range egressesOf(found) {
+				names[name] = true
+			}
+			many := len(names) > maxEgresses
 			mu.Unlock()
+			if many {
+				return fmt.Errorf("there are more than %d, and no fleet has so many: somebody with a password of Redis makes them: "+
+					"change the passwords, and restart Redis empty", maxEgresses)
+			}
 			if cursor = next; cursor == 0 {
 				return nil
 			}
@@ -68,8 +80,7 @@ func egresses(ctx context.Context, rdb redis.UniversalClient, timeout time.Durat
 	} else {
 		err = scan(ctx, rdb)
 	}
-	slices.Sort(names)
-	return slices.Compact(names), err
+	return slices.Sorted(maps.Keys(names)), err
 }
 
 // egressesOf are those that keys are named after; what lies beside them is passed

@@ -68,7 +68,7 @@ func needed(key string) []string {
 	channel := key + channelSuffix
 	return []string{
 		"PING", "TIME", "INFO server", "EVAL - 1 " + key, "EVALSHA - 1 " + key, "HGET " + key + " f", "HMGET " + key + " f",
-		"HGETALL " + key, "HSET " + key + " f v", "PUBLISH " + channel + " word", "SUBSCRIBE " + channel, "UNSUBSCRIBE " + channel,
+		"HSET " + key + " f v", "PUBLISH " + channel + " word", "SUBSCRIBE " + channel, "UNSUBSCRIBE " + channel,
 	}
 }
 

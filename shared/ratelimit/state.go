@@ -3,7 +3,6 @@ package ratelimit
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -80,15 +79,21 @@ func (l *Limiter) State(ctx context.Context) (State, error) {
 	return state, nil
 }
 
-// look reads the record.
+// look reads the record. Anybody with access to Redis may have written it, so nothing else in
+// the hash is read, and no more of a field than the script's own can have.
 func (r record) look(ctx context.Context) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	got, err := r.state.Run(ctx, r.rdb, []string{key(r.egress)}).Slice()
+	names := bucket.Fields()
+	args := []any{bucket.MaxField}
+	for _, name := range names {
+		args = append(args, name)
+	}
+	got, err := r.state.Run(ctx, r.rdb, []string{key(r.egress)}, args...).Slice()
 	if err != nil {
 		return State{}, fmt.Errorf("ratelimit: state of egress %s: %w", r.egress, err)
 	}
-	clock, fields, err := parseState(got)
+	clock, fields, err := parseState(got, names)
 	if err != nil {
 		return State{}, fmt.Errorf("ratelimit: state of egress %s: %w", r.egress, err)
 	}
@@ -103,22 +108,24 @@ func (r record) look(ctx context.Context) (State, error) {
 	return state, nil
 }
 
-// parseState reads what state.lua returns: the two parts of TIME, and the fields
-// and values of the record one after another.
-func parseState(got []any) (clock int64, fields map[string]string, err error) {
+// parseState reads what state.lua returns: the two parts of TIME, and the values of the named
+// fields, nil for one that is missing.
+func parseState(got []any, names []string) (clock int64, fields map[string]string, err error) {
 	if len(got) != 2 {
 		return 0, nil, fmt.Errorf("%w: %d values, want 2", errReply, len(got))
 	}
 	if clock, err = parseTime(got[0]); err != nil {
 		return 0, nil, err
 	}
-	pairs, ok := got[1].([]any)
-	if !ok || len(pairs)%2 != 0 {
-		return 0, nil, fmt.Errorf("%w: the record is %v", errReply, got[1])
+	values, ok := got[1].([]any)
+	if !ok || len(values) != len(names) {
+		return 0, nil, fmt.Errorf("%w: the record has %d fields, want %d", errReply, len(values), len(names))
 	}
-	fields = make(map[string]string, len(pairs)/2)
-	for pair := range slices.Chunk(pairs, 2) {
-		fields[fmt.Sprint(pair[0])] = fmt.Sprint(pair[1])
+	fields = make(map[string]string, len(names))
+	for i, value := range values {
+		if text, is := value.(string); is {
+			fields[names[i]] = text
+		}
 	}
 	return clock, fields, nil
 }

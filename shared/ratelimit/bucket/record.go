@@ -1,7 +1,10 @@
 package bucket
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +19,23 @@ const (
 
 // noteField has State.HoldNote. The script writes it and never reads it.
 const noteField = "hold_note"
+
+// Fields are the names of all fields that a record can have, sorted.
+func Fields() []string {
+	s := State{}
+	fields := slices.AppendSeq([]string{"run", "figures", noteField}, maps.Keys(numbers(&s)))
+	for field, cells := range counts(&s) {
+		for i := range cells {
+			fields = append(fields, field+strconv.Itoa(i))
+		}
+	}
+	slices.Sort(fields)
+	return fields
+}
+
+// MaxField is how many bytes of a field are read. The longest field is a note: of 200
+// characters each for who and why, which JSON writes with at most six bytes.
+const MaxField = 4096
 
 // Record returns the state as the script writes it.
 func (s State) Record() map[string]string {
@@ -48,7 +68,7 @@ func Parse(record map[string]string) (State, error) {
 		}
 		var err error
 		if *number, err = strconv.ParseInt(text, 10, 64); err != nil {
-			return State{}, fmt.Errorf("bucket: field %s is %q, want microseconds or a count: %w", name, text, err)
+			return State{}, fmt.Errorf("bucket: field %s is %.50q, want microseconds or a count", name, text)
 		}
 	}
 	s.Params = parseParams(record["figures"])
@@ -72,11 +92,10 @@ func parseCells(record map[string]string, field string, cells *[Cells]Cell) erro
 		if !found {
 			continue
 		}
-		cell, err := parseCell(text)
-		if err != nil {
-			return fmt.Errorf("bucket: field %s is %q, want <index>:<count>: %w", name, text, err)
+		var err error
+		if cells[i], err = parseCell(text); err != nil {
+			return fmt.Errorf("bucket: field %s is %.50q, want <index>:<count>", name, text)
 		}
-		cells[i] = cell
 	}
 	return nil
 }
@@ -97,15 +116,9 @@ func parseParams(text string) Params {
 
 func parseCell(text string) (Cell, error) {
 	first, second, _ := strings.Cut(text, ":")
-	index, err := strconv.ParseInt(first, 10, 64)
-	if err != nil {
-		return Cell{}, fmt.Errorf("the index: %w", err)
-	}
-	count, err := strconv.ParseInt(second, 10, 64)
-	if err != nil {
-		return Cell{}, fmt.Errorf("the count: %w", err)
-	}
-	return Cell{Index: index, Count: count}, nil
+	index, badIndex := strconv.ParseInt(first, 10, 64)
+	count, badCount := strconv.ParseInt(second, 10, 64)
+	return Cell{Index: index, Count: count}, errors.Join(badIndex, badCount)
 }
 
 // numbers names the numeric fields in one place for both directions.
