@@ -110,8 +110,8 @@ const localGrace = time.Second
 
 // startWorkers starts the local workers on the servers of this process. They get every
 // setting that could differ from the producer's as an argument, because an argument takes
-// precedence over the configuration file and the environment. The servers' addresses,
-// which contain passwords, go into the environment: other users can read arguments.
+// precedence over the configuration file and the environment. URLs that contain passwords or
+// tokens go into the environment: other users can read arguments.
 func (s *Session) startWorkers(ctx context.Context, mirror string) error {
 	env := []string{command.Variable("nats", s.cfg.Servers.NATS), command.Variable("redis", s.cfg.Servers.Redis)}
 	args := []string{
@@ -119,8 +119,13 @@ func (s *Session) startWorkers(ctx context.Context, mirror string) error {
 		"--limit-requests", fmt.Sprint(s.cfg.Servers.Limit.Limit), "--limit-window", s.cfg.Servers.Limit.Window.String(),
 		"--limit-horizon", s.cfg.Servers.Limit.Horizon.String(), "--limit-rate", fmt.Sprint(s.cfg.Servers.Limit.Rate),
 		"--limit-background", fmt.Sprint(cmp.Or(s.cfg.Servers.Limit.Minimum, ratelimit.DefaultMinimum)),
-		"--whoami-url", s.cfg.Servers.WhoAmI, "--log-level", s.cfg.LogLevel, "--grace", localGrace.String(),
+		"--log-level", s.cfg.LogLevel, "--grace", localGrace.String(),
 		"--listen", "", // several processes cannot share the address of --listen
+	}
+	if address := s.cfg.Servers.WhoAmI; address == "" {
+		args = append(args, "--whoami-url", "")
+	} else {
+		env = append(env, command.Variable("whoami-url", address)) // its path may hold a token
 	}
 	if source := s.cfg.Servers.Source; source.IsValid() {
 		args = append(args, "--source-address", source.String())

@@ -197,7 +197,7 @@ func (e entry) secret(v value) bool {
 	if strings.Contains(v.text, "@") {
 		return true
 	}
-	for _, word := range []string{"nats", "redis", "token", "password", "secret"} {
+	for _, word := range []string{"nats", "redis", "token", "password", "secret", "whoami"} {
 		if strings.Contains(e.key, word) {
 			return true
 		}

@@ -130,12 +130,12 @@ func TestEchoesAreScrubbed(t *testing.T) {
 	const secret = "s3cret-of-the-collector"
 	refusing := make(chan struct{}, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "you sent "+r.Header.Get("X-Key"), http.StatusUnauthorized)
+		http.Error(w, "you sent "+r.Header.Get("X-Key")+" to "+r.URL.Path, http.StatusUnauthorized)
 		refusing <- struct{}{}
 	}))
 	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL, "OTEL_EXPORTER_OTLP_HEADERS": "x-key=" + secret,
+		"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL + "/hush-of-the-path/", "OTEL_EXPORTER_OTLP_HEADERS": "x-key=" + secret,
 		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "8",
 	} {
 		t.Setenv(name, value)
@@ -146,13 +146,13 @@ func TestEchoesAreScrubbed(t *testing.T) {
 		span.End()
 	}
 	err := shutdown(context.WithoutCancel(t.Context())) // the metrics' export is a part of it
-	if err == nil || !strings.Contains(err.Error(), "[secret]") || strings.Contains(err.Error(), secret) {
-		t.Errorf("shutdown: %v, want the collector's answer without the secret", err)
+	if err == nil || !strings.Contains(err.Error(), "[secret]") || strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "hush") {
+		t.Errorf("shutdown: %v, want the collector's answer without the secrets", err)
 	}
 	if n := len(refusing); n < 5 {
 		t.Errorf("the collector was asked %d times, want four batches of spans and the metrics", n)
 	}
-	if text := log.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "[secret]") || strings.Contains(text, secret) {
-		t.Errorf("want one complaint in the log, without the secret:\n%s", text)
+	if text := log.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "[secret]") || strings.Contains(text, secret) || strings.Contains(text, "hush") {
+		t.Errorf("want one complaint in the log, without the secrets:\n%s", text)
 	}
 }

@@ -40,10 +40,13 @@ func (env settings) scrubber() func(string) string {
 				hide(after)
 			}
 		}
-		if u, err := url.Parse(strings.TrimSpace(env(form + endpoint))); err == nil && u.User != nil {
+		if u, err := url.Parse(strings.TrimSpace(env(form + endpoint))); err == nil {
 			password, _ := u.User.Password()
 			hide(password)
 			hide(u.User.Username())
+			hide(u.RawQuery)
+			// With its slash, so that a path such as /otlp hides no word. The exporters add /v1/traces.
+			hide(strings.TrimSuffix(strings.TrimSuffix(strings.TrimRight(u.EscapedPath(), "/"), "/v1/traces"), "/v1/metrics"))
 		}
 	}
 	replace := strings.NewReplacer(pairs...)

@@ -31,23 +31,59 @@ const (
 type Asker struct {
 	url    string
 	source netip.Addr
+	hide   *strings.Replacer
 }
 
 // New checks the URL of a service. It is asked from this machine's address source, as the
-// mirror is; with the zero address, the system chooses. Errors, logs and arguments of processes
-// show the URL. So a URL with a user, a password or a query is refused, and not quoted. New looks
-// for their marks in the text itself, because a password can make a URL impossible to parse.
+// mirror is; with the zero address, the system chooses. A URL with a user, a password or a query is
+// refused, and not quoted. New looks for their marks in the text itself, because a password can make
+// a URL impossible to parse. A path may hold a token, so errors show the host alone.
 func New(address string, source netip.Addr) (*Asker, error) {
 	if strings.ContainsAny(address, "@?#") {
 		return nil, errors.New("the URL has an @, a ? or a #: want one without a user, a password or a query, " +
-			"because logs show it, such as https://api64.ipify.org")
+			"such as https://api64.ipify.org")
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return nil, fmt.Errorf("%q: want a URL that begins with https:// or http://, such as https://api64.ipify.org",
-			bounded.Line(address, maxQuoted))
+			bounded.Line(withoutPath(address), maxQuoted))
 	}
-	return &Asker{address, source}, nil
+	return &Asker{address, source, hiding(u)}, nil
+}
+
+// withoutPath is a text up to the first slash behind what may be a scheme.
+func withoutPath(address string) string {
+	scheme, rest, found := strings.Cut(address, "://")
+	if !found {
+		scheme, rest = "", address
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	return strings.TrimPrefix(scheme+"://"+host, "://")
+}
+
+// minToken is how long a token is at least. A shorter part of a path, such as "ip", is no secret.
+const minToken = 8
+
+// hiding takes the path of a URL out of texts, and the parts of it that may be tokens: a service
+// may name another path with the same token.
+func hiding(u *url.URL) *strings.Replacer {
+	var pairs []string
+	for _, path := range []string{u.EscapedPath(), u.Path} {
+		if path = strings.TrimRight(path, "/"); path != "" {
+			pairs = append(pairs, path, "/…")
+		}
+		for part := range strings.SplitSeq(path, "/") {
+			if len(part) >= minToken {
+				pairs = append(pairs, part, "…")
+			}
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// quoted is what an error quotes of a text of others.
+func (a *Asker) quoted(text string, maxLen int) string {
+	return bounded.Line(a.hide.Replace(text), maxLen)
 }
 
 // Ask returns the addresses that the service saw: one for each family over which it answers,
@@ -93,27 +129,27 @@ func (a *Asker) ask(ctx context.Context, network string) (netip.Addr, error) {
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url, http.NoBody)
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("asking %s: %w", a.url, err)
+		return netip.Addr{}, errors.New(a.quoted(err.Error(), maxError))
 	}
 	request.Header.Set("Accept", "text/plain")
 	answer, err := client.Do(request)
 	if err != nil {
 		// The text of the transport may quote headers of the answer.
-		return netip.Addr{}, fmt.Errorf("over %s: %s", network, bounded.Line(err.Error(), maxError))
+		return netip.Addr{}, fmt.Errorf("over %s: %s", network, a.quoted(err.Error(), maxError))
 	}
 	defer answer.Body.Close()
-	addr, err := read(answer)
+	addr, err := a.read(answer)
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("over %s: %s %w", network, a.url, err)
+		return netip.Addr{}, fmt.Errorf("over %s: %s %w", network, a.hide.Replace(a.url), err)
 	}
 	return addr, nil
 }
 
 // read takes the address from an answer.
-func read(answer *http.Response) (netip.Addr, error) {
+func (a *Asker) read(answer *http.Response) (netip.Addr, error) {
 	if to := answer.Header.Get("Location"); to != "" {
 		return netip.Addr{}, fmt.Errorf("answers %d and names another URL, %q: give that one, if it is right",
-			answer.StatusCode, bounded.Line(to, maxQuoted))
+			answer.StatusCode, a.quoted(to, maxQuoted))
 	}
 	if answer.StatusCode != http.StatusOK {
 		return netip.Addr{}, fmt.Errorf("answers with status %d", answer.StatusCode)
@@ -125,7 +161,7 @@ func read(answer *http.Response) (netip.Addr, error) {
 	if len(body) > maxAnswer {
 		return netip.Addr{}, fmt.Errorf("answers more than %d bytes: want an address as plain text, and nothing else", maxAnswer)
 	}
-	return Parse(strings.TrimSpace(string(body)))
+	return Parse(strings.TrimSpace(a.hide.Replace(string(body)))) // an address has no slash, and no part of a path
 }
 
 // errNone refuses an address that no other machine on the internet could see.

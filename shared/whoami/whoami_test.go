@@ -109,6 +109,31 @@ func TestHostileAnswersAreRefused(t *testing.T) {
 	}
 }
 
+// A path may hold a token. Errors show the host, and nothing of the path, whatever the service does
+// with it.
+func TestThePathIsNotShown(t *testing.T) {
+	t.Parallel()
+	const path = "/v1/hush-hush-hush/ip"
+	for name, answer := range map[string]http.HandlerFunc{
+		"a failure":        http.NotFound,
+		"the path again":   func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) },
+		"another path":     http.RedirectHandler("https://192.0.2.1/v2/hush-hush-hush", http.StatusFound).ServeHTTP,
+		"a longer one":     http.RedirectHandler(path+"/x", http.StatusFound).ServeHTTP,
+		"nothing":          func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"a private answer": says("10.0.0.7"),
+	} {
+		service := httptest.NewServer(answer)
+		_, err := must.Get(whoami.New(service.URL+path, netip.Addr{}))(t).Ask(t.Context())
+		service.Close()
+		if err == nil || strings.Contains(err.Error(), "hush") || !strings.Contains(err.Error(), "over tcp4") {
+			t.Errorf("%s: %v, want an error without the path", name, err)
+		}
+	}
+	if _, err := whoami.New("a.example"+path, netip.Addr{}); err == nil || strings.Contains(err.Error(), "hush") || !strings.Contains(err.Error(), "a.example") {
+		t.Errorf("without a scheme: %v, want the host alone", err)
+	}
+}
+
 // A service that never answers costs its time-out and no more: the caller's context ends it too.
 func TestAskEndsWithItsContext(t *testing.T) {
 	t.Parallel()
