@@ -100,6 +100,7 @@ func TestTheGatewayRuns(t *testing.T) {
 	for _, want := range []string{
 		`mirrorfleet_gateway_wait_duration_seconds_count{gateway_outcome="permitted",url_template="/api/v1/health"} 5`,
 		"mirrorfleet_gateway_waiting 0", `mirrorfleet_limit_permits_total{`, `mirrorfleet_server_answers{`,
+		`service_name="mirrorgate",service_namespace="mirrorfleet",service_version="`, // docs/upgrade.md
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("/metrics lacks %s", want)
