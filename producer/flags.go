@@ -244,7 +244,7 @@ func verifyFlag() cli.Flag {
 		Category:  groupSigning,
 		Sources:   command.Env("verify-key"),
 		TakesFile: true,
-		Usage:     "`FILE` of ed25519 public keys (PEM): what none of these keys has signed is refused; without a key nothing is verified",
+		Usage:     "`FILE` of ed25519 public keys (PEM): data that none of them has signed is refused; without this flag nothing is verified",
 	}
 }
 

@@ -17,8 +17,8 @@ func nowCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "now",
 		Usage: "have the active producer begin a turn of the schedule at once",
-		Description: "The active producer begins the turn within seconds, once, however often this is given. With --every the turns after\n" +
-			"it are counted from it; with --cron they are where they always were. While a round runs, or the schedule is paused,\n" +
+		Description: "The active producer begins one turn within seconds, even if the command is given several times. With --every, later\n" +
+			"turns are counted from this one; with --cron, they keep their times. While a round runs, or the schedule is paused,\n" +
 			"it is refused (exit code 2). It needs a producer's credentials.\n\n" +
 			"Examples:\n" +
 			"  producer now --nats nats://nats:4222\n" +

@@ -21,7 +21,7 @@ func pauseCommand() *cli.Command {
 		ArgsUsage: "[ROUND]",
 		Description: "No turn of the schedule begins; a running round continues. With --round no job of the round is handed out; workers\n" +
 			"finish the jobs that they have, and no job loses its lease or counts a failure. The round's deadline stays.\n" +
-			"The pause outlives every process. Given twice, it changes nothing. It needs a producer's credentials.\n\n" +
+			"The pause stays when processes end. A second pause changes nothing. It needs a producer's credentials.\n\n" +
 			"Examples:\n" +
 			"  producer pause --nats nats://nats:4222 --reason \"NATS is moved\"\n" +
 			"  producer pause --round --nats nats://nats:4222\n" +

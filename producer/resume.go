@@ -15,9 +15,9 @@ func resumeCommand() *cli.Command {
 		Name:      "resume",
 		Usage:     "end the pause of the schedule, or of the round",
 		ArgsUsage: "[ROUND]",
-		Description: "One round makes up for all turns that were missed meanwhile; the turns after it are where they always were. With\n" +
-			"--round the jobs of the paused round are handed out again. Given twice, it changes nothing. It needs a producer's\n" +
-			"credentials. A round that a producer has left is resumed by producer run --resume.\n\n" +
+		Description: "One round makes up for all turns that were missed meanwhile; later turns keep their times. With --round the\n" +
+			"jobs of the paused round are handed out again. Where nothing is paused, it changes nothing. It needs a producer's\n" +
+			"credentials. To resume a round that a producer has left, use producer run --resume.\n\n" +
 			"Examples:\n" +
 			"  producer resume --nats nats://nats:4222\n" +
 			"  producer resume --round --nats nats://nats:4222",

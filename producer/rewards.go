@@ -19,7 +19,7 @@ func rewardsCommand() *cli.Command {
 		Usage: "print the rewards of a concluded round",
 		Description: "ROUND is a round's name, or \"latest\" (the default) for the last one that was concluded. The rewards are always\n" +
 			"printed. The exit code is 0 only for a complete round, and 1 for a round that lacks something, so that no script\n" +
-			"sets weights from it unawares. It reads only NATS.\n\n" +
+			"sets weights from it by mistake. It reads only NATS.\n\n" +
 			"Examples:\n" +
 			"  producer rewards --local\n" +
 			"  producer rewards latest --nats nats://nats:4222 --json\n" +

@@ -21,7 +21,7 @@ func roundsCommand() *cli.Command {
 			"silent for its --takeover, \"complete\" or \"incomplete\" when it has an outcome, and \"replaying\" while a replay\n" +
 			"makes the next one.\n" +
 			"DUE is the turn of the schedule that the round belongs to; the API never serves a round run by hand as \"latest\".\n" +
-			"Below the list: how the schedule stands, what puts off its next turn, and which producers lead and stand by.\n" +
+			"Below the list: how the schedule stands, what delays its next turn, and which producers lead and stand by.\n" +
 			"It reads only NATS.\n\n" +
 			"Examples:\n" +
 			"  producer rounds --local\n" +

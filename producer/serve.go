@@ -23,9 +23,9 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "run scoring rounds on schedule, one producer active and others standing by",
-		Description: "It runs until SIGTERM or SIGINT. A round that is under way then is resumed by a standby, or at the next start.\n" +
+		Description: "It runs until SIGTERM or SIGINT. A standby, or the next start, resumes a round that is under way then.\n" +
 			"With --once it begins one round of the schedule at once and ends with it, without a warm-up; the flags of the schedule\n" +
-			"do nothing then. It begins none beside another active producer, or while the schedule is paused (exit code 2).\n" +
+			"do nothing then. It refuses to begin one beside another active producer, or while the schedule is paused (exit code 2).\n" +
 			"Exit code 0 when it was stopped, 2 for wrong usage; with --once 0 only for a complete round, 1 for any other.\n\n" +
 			"Examples:\n" +
 			"  producer serve --nats nats://nats:4222 --redis redis://redis:6379/0 \\\n" +

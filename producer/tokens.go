@@ -14,8 +14,8 @@ func tokensCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "tokens",
 		Usage: "list the miners without a usable access token, and since when",
-		Description: "It goes by the last rounds of the schedule, as they were planned; if none is of the schedule, by all rounds.\n" +
-			"It reads only NATS, where nothing of a token is stored but its state.\n\n" +
+		Description: "It looks at the last rounds of the schedule, as they were planned, or at all rounds if none is of the schedule.\n" +
+			"It reads only NATS, which stores no token, but only each token's state.\n\n" +
 			"Examples:\n" +
 			"  producer tokens --local\n" +
 			"  producer tokens --nats nats://nats:4222 --json",

@@ -19,7 +19,7 @@ import (
 func whatIfCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "what-if",
-		Usage: "show what a round would give with something else true, and what would raise a miner's reward",
+		Usage: "show what a round would give if something were different, and what would raise a miner's reward",
 		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. Without a change it lists the single\n" +
 			"changes that would raise the miner's reward most. It reads only NATS, and changes nothing.\n\n" +
 			"Examples:\n" +

@@ -16,8 +16,8 @@ func workersCommand() *cli.Command {
 		Usage: "list the worker processes, with what each one does",
 		Description: "It lists the worker processes of the last day by their signs of life, which each of them shows every three\n" +
 			"seconds: its version, host, egress and slots, the jobs that it has and what they wait for, and its requests of the\n" +
-			"last minute. A process that has said its last word is listed as left, and one that shows nothing as silent. It\n" +
-			"reads only NATS.\n\n" +
+			"last minute. A process that has reported its end is listed as left, and one that has stopped reporting as\n" +
+			"silent. It reads only NATS.\n\n" +
 			"Examples:\n" +
 			"  producer workers --local\n" +
 			"  producer workers --nats nats://nats:4222\n" +

@@ -54,7 +54,7 @@ func (d *Dashboard) problemOf(r *http.Request, err error) web.ProblemError {
 	p := web.ProblemOf(r.Context(), err)
 	if p.Todo == web.AskAgain { // said to a program
 		p.Todo = "See whether NATS and Redis run and can be reached; Health says what is wrong. Then load this page again. " +
-			"Rounds continue by themselves."
+			"Rounds resume when both answer."
 	}
 	return p
 }

@@ -40,7 +40,7 @@ func (d *Dashboard) showHold(r *http.Request) (orderBody, error) {
 	body, b, err := d.egressOrder(r, "Hold egress", "Hold")
 	body.Reason, body.Length = true, true
 	body.Says = []template.HTML{
-		"No process sends anything to the mirror from this egress for so long. Rounds wait, and go on by themselves when the hold ends.",
+		"During the hold, no process sends anything to the mirror from this egress. Rounds wait, and resume when the hold ends.",
 		"A hold that ends later stays as it is. Releasing the egress ends any hold.",
 	}
 	if b.Hold > 0 {

@@ -47,7 +47,7 @@ func errRedis(cause error) error {
 	return fmt.Errorf("%w: %w", &web.ProblemError{
 		Status: http.StatusServiceUnavailable,
 		Title:  "Redis did not answer in time",
-		Detail: "The limit is kept there. Nothing is sent to the mirror while Redis is away, and rounds go on when it is back.",
+		Detail: "The limit is kept there. Nothing is sent to the mirror while Redis is away, and rounds resume when it is back.",
 		Todo:   "See whether Redis runs and can be reached; Health says what is wrong. Then load this page again.",
 	}, cause)
 }

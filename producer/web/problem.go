@@ -89,12 +89,12 @@ var meanings = map[kind]meaning{
 		"or start the producer with --api-hosts NAME"},
 	unverified:  {500, "The outcome is not what a producer has signed", "take nothing of it; docs/secure.md says what to look at"},
 	internal:    {500, "The producer failed to answer", "its log says why"},
-	busy:        {503, "The producer is busy", "ask again after the seconds of Retry-After"},
+	busy:        {503, "The producer is busy", "wait as long as Retry-After says, then ask again"},
 	unavailable: {503, "NATS or Redis did not answer in time", AskAgain},
 }
 
 // AskAgain says what a caller should do while NATS or Redis is away.
-const AskAgain = "ask again after the seconds of Retry-After; rounds go on by themselves"
+const AskAgain = "wait as long as Retry-After says, then ask again; rounds resume when NATS and Redis answer"
 
 // Problems lists the types of problems.
 func Problems() []string {

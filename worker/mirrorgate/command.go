@@ -22,9 +22,9 @@ func newCommand() *cli.Command {
 		Name:  "mirrorgate",
 		Usage: "a gateway to the mirror that keeps its clients under the fleet's limit",
 		Description: "It has the mirror's own interface: a client needs no change but the mirror's address. Every request\n" +
-			"takes a permit of the egress's bucket in Redis, and makes way for a round's. A client has its permit or\n" +
+			"takes a permit of the egress's bucket in Redis, and makes way for a round's. A client gets its permit or\n" +
 			"a 503 within --wait, and never a 429. It needs Redis and the mirror alone.\n" +
-			"SIGTERM drains: no more requests are taken, those under way have the time of --drain. A second one ends the process.\n\n" +
+			"SIGTERM drains: it takes no more requests, and lets those under way finish within --drain. A second one ends the process.\n\n" +
 			"One line of JSON on standard output says where it listens: {\"url\":\"http://127.0.0.1:8460\"}\n\n" +
 			"Examples:\n" +
 			"  mirrorgate --redis redis://redis:6379/0\n" +
