@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -182,7 +183,7 @@ func restored(t *testing.T, backup string, before outcome.Result, want string) {
 		t.Errorf("revision %d as of %s, want the first as of %s", r.Revision, r.AsOf, before.AsOf)
 	}
 	u.check(bus, r, want)
-	u.sh("producer", "producer rescore "+r.Round+" --uid "+uids(r))
+	u.sh("producer", "producer rescore "+r.Round+" --uid "+uids(must.Get(bus.Records.List(u.ctx, r.Round))(t)))
 	again := u.concluded(bus, r.Round)
 	if got := string(must.Get(json.Marshal(again.Outcome))(t)); again.Revision != 2 || got != want {
 		t.Errorf("revision %d after a rescore of all:\ngot  %.2000s\nwant %.2000s", again.Revision, got, want)
@@ -193,13 +194,11 @@ func restored(t *testing.T, backup string, before outcome.Result, want string) {
 	}
 }
 
-// uids are those that have a score, with commas.
-func uids(r outcome.Result) string {
-	var list []string
-	for _, e := range r.Outcome.Miners {
-		if data, err := json.Marshal(e.UID); err == nil && e.UID != 0 {
-			list = append(list, string(data))
-		}
+// uids are those that have a job, with commas: a miner whose token is refused has none.
+func uids(records []job.Record) string {
+	list := make([]string, 0, len(records))
+	for _, r := range records {
+		list = append(list, strconv.Itoa(r.UID))
 	}
 	return strings.Join(list, ",")
 }
