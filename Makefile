@@ -209,7 +209,7 @@ vuln: ### look for known vulnerabilities in what is called [VULN_DB=URL of anoth
 .PHONY: bundle
 bundle: $(if $(CROSS),cross-grammars,grammars) ### gather what is handed on in bin/bundle: commands, grammars, units, licences, lists of parts, checksums [ARCH=arm64]
 	@rm -rf $(BUNDLE) && mkdir -p $(BUNDLE)/sbom
-	@$(CROSS) $(GO) build -trimpath -buildvcs=auto -o $(BUNDLE)/ $(COMMANDS)
+	@$(CROSS) $(GO) build -trimpath -buildvcs=auto -ldflags "-X mirrorfleet/shared/command.told=$(filter-out unknown,$(VERSION))" -o $(BUNDLE)/ $(COMMANDS)
 	@cp -R $(GRAMMARS) $(BUNDLE)/grammars && cp -R LICENSE README.md deploy/nats deploy/redis deploy/systemd $(BUNDLE)/
 	@rm $(BUNDLE)/systemd/*.go
 	@$(GO) build -o $(BIN)/notices ./deploy/notices && $(CROSS) $(BIN)/notices -out $(BUNDLE) -grammars $(GRAMMARS) $(COMMANDS)

@@ -74,7 +74,7 @@ func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 	}
 	if asksVersion(cmd, args[1:]) {
 		info, _ := debug.ReadBuildInfo()
-		return tell(cmd.Name, printed(stdout, version(cmd.Name, info)+"\n"), stderr)
+		return tell(cmd.Name, printed(stdout, version(cmd.Name, info, told)+"\n"), stderr)
 	}
 	ctx, stop := withSignals(context.Background())
 	defer stop()

@@ -42,21 +42,28 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// The line says what was built.
+// The line says what was built. Only a build that Go found no version for has the one that
+// it was told.
 func TestVersionLine(t *testing.T) {
 	t.Parallel()
 	vcs := func(modified string) []debug.BuildSetting {
 		return []debug.BuildSetting{{Key: "vcs.revision", Value: "0123abcd"}, {Key: "vcs.modified", Value: modified}}
 	}
+	const told = "v4.5.6"
 	for want, info := range map[string]*debug.BuildInfo{
 		"app v1.2.3, revision 0123abcd, go1.99":            {GoVersion: "go1.99", Main: debug.Module{Version: "v1.2.3"}, Settings: vcs("false")},
 		"app v1.2.3, revision 0123abcd (modified), go1.99": {GoVersion: "go1.99", Main: debug.Module{Version: "v1.2.3"}, Settings: vcs("true")},
-		"app (devel), go1.99":                              {GoVersion: "go1.99", Main: debug.Module{Version: "(devel)"}},
+		"app (devel), revision 0123abcd, go1.99":           {GoVersion: "go1.99", Main: debug.Module{Version: "(devel)"}, Settings: vcs("false")},
+		"app v4.5.6, go1.99":                               {GoVersion: "go1.99", Main: debug.Module{Version: "(devel)"}},
 		"app (unknown version), " + runtime.Version():      nil,
 	} {
-		if got := command.Version("app", info); got != want {
+		if got := command.Version("app", info, told); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+	bare := &debug.BuildInfo{GoVersion: "go1.99", Main: debug.Module{Version: "(devel)"}}
+	if got, want := command.Version("app", bare, ""), "app (devel), go1.99"; got != want {
+		t.Errorf("a build that was told nothing: %q, want %q", got, want)
 	}
 }
 

@@ -76,12 +76,22 @@ var errStopping = errors.New("stopping")
 // of secret files that too many users can read. The process is ready only when each of parts
 // has been Set, beside NATS and Redis.
 func Observe(ctx context.Context, c *cli.Command, service, instance string, log *slog.Logger, parts ...string) (*Observability, error) {
-	return observe(ctx, c, telemetry.Config{Service: service, Instance: instance, Log: log}, []string{kindNATS, kindRedis}, parts)
+	return observe(ctx, c, self(service, instance, log), []string{kindNATS, kindRedis}, parts)
 }
 
 // ObserveLimiter is Observe for a process that uses OpenLimiter.
 func ObserveLimiter(ctx context.Context, c *cli.Command, service, instance string, log *slog.Logger) (*Observability, error) {
-	return observe(ctx, c, telemetry.Config{Service: service, Instance: instance, Log: log}, []string{kindRedis}, nil)
+	return observe(ctx, c, self(service, instance, log), []string{kindRedis}, nil)
+}
+
+// self is what a process says of itself.
+func self(service, instance string, log *slog.Logger) telemetry.Config {
+	return telemetry.Config{
+		Service:  service,
+		Version:  command.Build(),
+		Instance: instance,
+		Log:      log,
+	}
 }
 
 func observe(ctx context.Context, c *cli.Command, cfg telemetry.Config, servers, parts []string) (*Observability, error) {
