@@ -43,7 +43,7 @@ func watched(t *testing.T) {
 	}
 }
 
-// ready measures the time from a worker's start until it says that it is ready.
+// ready stops an idle worker, and starts it again.
 func ready(t *testing.T) {
 	t.Helper()
 	podman(t, "stop", "--time", "30", named("worker"))
@@ -51,10 +51,17 @@ func ready(t *testing.T) {
 		t.Errorf("an idle worker that was told to stop ended with %d", c.State.ExitCode)
 	}
 	podman(t, "start", named("worker"))
-	c := inspect(t, named("worker"))
+	untilReady(t, "worker")
+}
+
+// untilReady waits until a service that was just started says that it is ready, and measures
+// the time since its container's start.
+func untilReady(t *testing.T, service string) {
+	t.Helper()
+	c := inspect(t, named(service))
 	address := "http://" + c.address(t, "9464") + "/readyz"
-	must.Until(t.Context(), t, "the worker is ready", func() bool { return status(address) == http.StatusOK })
-	t.Logf("a worker was ready %v after its container's start", time.Since(c.State.StartedAt).Round(10*time.Millisecond))
+	must.Until(t.Context(), t, service+" is ready", func() bool { return status(address) == http.StatusOK })
+	t.Logf("%s was ready %v after its container's start", service, time.Since(c.State.StartedAt).Round(10*time.Millisecond))
 }
 
 // status asks an address that may not listen yet.
@@ -122,9 +129,7 @@ func ownRound(t *testing.T, s *stack, first string) {
 func gateway(t *testing.T, s *stack) {
 	t.Helper()
 	s.up("gateway")
-	must.Until(t.Context(), t, "the gateway is ready", func() bool {
-		return status("http://"+inspect(t, named("gateway")).address(t, "9464")+"/readyz") == http.StatusOK
-	})
+	untilReady(t, "gateway")
 	code, body := nettest.Get(t, "http://127.0.0.1:8460/api/v1/health")
 	if code != http.StatusOK || !json.Valid([]byte(body)) {
 		t.Errorf("through the gateway: %d %s, want the mirror's answer", code, body)

@@ -31,6 +31,7 @@ func serve(t *testing.T, s *stack) {
 	}
 	s.env["INPUTS"] = inputs
 	s.up("serve")
+	untilReady(t, "serve")
 	must.Until(t.Context(), t, "a round of the schedule is concluded", func() bool {
 		return strings.Contains(podman(t, "logs", named("serve")), "the round is concluded")
 	})
@@ -44,9 +45,7 @@ func serve(t *testing.T, s *stack) {
 		t.Errorf("the doctor:\n%s", out)
 	}
 	s.compose("restart", "serve")
-	must.Until(t.Context(), t, "serve is ready again", func() bool {
-		return status("http://"+inspect(t, named("serve")).address(t, "9464")+"/readyz") == http.StatusOK
-	})
+	untilReady(t, "serve")
 	s.compose("stop", "serve")
 	if c := inspect(t, named("serve")); c.State.ExitCode != 0 {
 		t.Errorf("serve, told to stop, ended with %d", c.State.ExitCode)
