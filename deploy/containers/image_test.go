@@ -51,7 +51,7 @@ func layers(t *testing.T, image string) (sizes []int64) {
 	_, digest, _ := strings.Cut(index.Manifests[0].Digest, ":")
 	var manifest struct {
 		Layers []struct {
-			MediaType string `json:"mediaType"`
+			MediaType string `json:"mediaType"` //nolint:tagliatelle // as the image has it
 			Size      int64  `json:"size"`
 		} `json:"layers"`
 	}

@@ -75,7 +75,8 @@ type warmUp struct{ view.WarmUp }
 
 // Progress draws how many of its miners are done.
 func (w warmUp) Progress() template.HTML {
-	return stacked(fmt.Sprintf("%d of %s done", w.Done, plural.Of(w.Miners, "miner")), float64(w.Miners), portion{"fill-accent", float64(w.Done), "done"})
+	text := fmt.Sprintf("%d of %s done", w.Done, plural.Of(w.Miners, "miner"))
+	return stacked(text, float64(w.Miners), portion{"fill-accent", float64(w.Done), "done"})
 }
 
 // spark is a small chart of one figure over the rounds that are listed, the oldest first.

@@ -99,7 +99,7 @@ type Result struct {
 }
 
 // RulesVersion is the version of the rules that the round was concluded under.
-func (r *Result) RulesVersion() int { return max(r.Rules, scoring.FirstRules) }
+func (r Result) RulesVersion() int { return max(r.Rules, scoring.FirstRules) }
 
 // Lost is one thing that damage has cost a round.
 type Lost struct {

@@ -58,7 +58,8 @@ func TestDamageInMidRoundCostsItsOwnPart(t *testing.T) {
 				}
 				return scored(ctx, j, a)
 			})
-			got, err := b.runner(t).Start(deadline(t), m)
+			keepsTheHold := func(c *round.Config) { c.Takeover = time.Minute } // who loses it forgets the ends that it has seen
+			got, err := b.runner(t, keepsTheHold).Start(deadline(t), m)
 			must.Do(t, err)
 			if diff := cmp.Diff(bytesOf(t, want.Outcome), bytesOf(t, got.Outcome)); diff != "" || !got.Complete {
 				t.Errorf("complete %v; outcome (-undisturbed +damaged):\n%s", got.Complete, diff)

@@ -83,7 +83,8 @@ func readStanding(ctx context.Context, bus *jobstream.Bus, m job.Manifest) (s st
 		PlannedAt: m.PlannedAt.UTC(),
 		Due:       dueOf(m.Due),
 	}
-	m.Registry, m.Languages, m.Tokens, m.AllIssues = nil, nil, nil, nil // they are large
+	m.Registry, m.Languages = nil, nil // these and the next two are large
+	m.Tokens, m.AllIssues = nil, nil
 	s.manifest = m
 	if s.revisions, err = bus.Outcomes.Revisions(ctx, m.Round); err != nil {
 		return s, fmt.Errorf("listing the outcomes: %w", err)

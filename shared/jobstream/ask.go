@@ -24,19 +24,19 @@ type insistent struct {
 
 func (i insistent) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
 	return answered(ctx, i.timeout, func(ctx context.Context) (jetstream.Stream, error) {
-		return i.JetStream.Stream(ctx, name) //nolint:wrapcheck // the caller names it
+		return i.JetStream.Stream(ctx, name)
 	})
 }
 
 func (i insistent) Consumer(ctx context.Context, stream, name string) (jetstream.Consumer, error) {
 	return answered(ctx, i.timeout, func(ctx context.Context) (jetstream.Consumer, error) {
-		return i.JetStream.Consumer(ctx, stream, name) //nolint:wrapcheck // the caller names it
+		return i.JetStream.Consumer(ctx, stream, name)
 	})
 }
 
 func (i insistent) KeyValue(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
 	return answered(ctx, i.timeout, func(ctx context.Context) (jetstream.KeyValue, error) {
-		return i.JetStream.KeyValue(ctx, bucket) //nolint:wrapcheck // the caller names it
+		return i.JetStream.KeyValue(ctx, bucket)
 	})
 }
 

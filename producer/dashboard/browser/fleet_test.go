@@ -90,7 +90,7 @@ func start(t *testing.T) *fleet {
 	return f
 }
 
-// begins begins a process of the fleet, which ends with the test, and waits until it says
+// begins starts a process of the fleet, which ends with the test, and waits until it says
 // what is wanted of it; nil wants nothing.
 func (f *fleet) begins(t *testing.T, want *regexp.Regexp, name string, args ...string) (said []string) {
 	t.Helper()
@@ -130,10 +130,14 @@ func (f *fleet) installed(t *testing.T) (flags []string) {
 	}
 	var miners []input.Miner
 	must.Do(t, json.Unmarshal(must.Get(os.ReadFile(f.mirror.Miners))(t), &miners))
-	tokens, hotkeys, accounts := []stored{}, map[int]string{}, map[string]string{}
+	tokens := []stored{}
+	hotkeys := map[int]string{}
+	accounts := map[string]string{}
 	for _, m := range miners {
 		one := stored{m.UID, m.Hotkey, fmt.Sprint("simulated-", m.UID)}
-		tokens, hotkeys[m.UID], accounts[one.Token] = append(tokens, one), m.Hotkey, m.GitHubID
+		tokens = append(tokens, one)
+		hotkeys[m.UID] = m.Hotkey
+		accounts[one.Token] = m.GitHubID
 	}
 	gitHub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "token ")

@@ -84,7 +84,7 @@ func share(race bool) (unlock func(), err error) {
 	if err := os.MkdirAll(part, 0o755); err != nil { //nolint:gosec // tests run them as another user, too
 		return nil, fmt.Errorf("%s: %w", shared, err)
 	}
-	lock, err := os.Open(part)
+	lock, err := os.Open(part) //nolint:gosec // make test names it
 	if err == nil {
 		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
 	}

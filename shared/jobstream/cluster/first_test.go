@@ -25,7 +25,7 @@ func BenchmarkFirstStart(b *testing.B) {
 		var all sync.WaitGroup
 		began := time.Now()
 		open := func(user string, replicas int, end *time.Time) {
-			nc, _ := jobstreamtest.Connect(b, c.URL(user), nil)
+			nc, _ := jobstreamtest.Connect(b, c.URL(user), nil) //nolint:contextcheck // it lasts as long as the benchmark
 			defer nc.Close()
 			must.Get(jobstream.Open(ctx, nc, jobstream.Config{Role: jobstream.Role(user), Replicas: replicas, Log: jobstreamtest.Quiet()}))(b)
 			*end = time.Now()
