@@ -166,10 +166,10 @@ up-test: build ### restart every part of make up's fleet in mid-round, lose all 
 
 # make lint vets, so that the tests need not: vetting takes a minute of two cores. Most
 # tests of whole processes wait for clocks and servers, so four of them share two cores.
-# The commands that they run are linked once, in a folder that other users can reach.
+# The commands that they run are linked once, in a folder for all packages.
 .PHONY: test
 test: build $(AXE) ### pass every test, with the race detector
-	@commands=$$(mktemp -d) && trap 'rm -rf "$$commands"' EXIT && chmod 755 "$$commands" && export MIRRORFLEET_TEST_COMMANDS="$$commands" && \
+	@commands=$$(mktemp -d) && trap 'rm -rf "$$commands"' EXIT && export MIRRORFLEET_TEST_COMMANDS="$$commands" && \
 		$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_AXE="$(abspath $(AXE))" $(GO) test -race -vet off -parallel 4 -timeout 20m ./...
 	@cd deploy/kubernetes && $(GO) test -timeout 5m ./...
 

@@ -67,7 +67,11 @@ func TestAWarmUpSparesTheRoundItsFiles(t *testing.T) {
 	write(t, i.tokens, i.all)
 	begun := fileRequests(sim)
 	hand.order(t, true, "resume")
-	before := held(t, address)
+	var before map[string]string
+	until(t, "the schedule has its next turn", func() bool {
+		before = held(t, address)
+		return before["KV_ROUNDS $KV.ROUNDS.schedule.next"] != ""
+	})
 	last := warmUpEnded(t, bus, "")
 	if last.Why != job.WarmUpDone || last.Left != 0 || last.Miners != 9 {
 		t.Errorf("the warm-up ended as %+v, want all of nine miners done", last)

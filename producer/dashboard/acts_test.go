@@ -179,7 +179,7 @@ func TestOrdersToAnEgress(t *testing.T) {
 	b := setup(t)
 	v := b.signIn(t, token)
 	must.Get(b.Limiter.Permit(t.Context()))(t)
-	v.shows(t, "/limit/default/hold", "No process sends anything", `<select id="length" name="length">`, `<option value="15m" selected>15 minutes</option>`)
+	v.shows(t, "/limit/default/hold", "no process sends anything", `<select id="length" name="length">`, `<option value="15m" selected>15 minutes</option>`)
 	v.shows(t, "/limit/default/release", "The egress is not held.")
 	v.shows(t, "/limit/default/end-cool-down", "The egress does not cool down.")
 	v.gives(t, "/limit/default/hold", "length=1h&reason=moved", "/limit", "The egress is held.")

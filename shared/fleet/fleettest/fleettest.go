@@ -55,7 +55,7 @@ func (b Build) run(m *testing.M) (code int, err error) {
 	if folder, err = os.MkdirTemp("", "mirrorfleet-test-"); err != nil {
 		return 1, fmt.Errorf("a folder for the commands: %w", err)
 	}
-	defer os.RemoveAll(folder) // this package's own
+	defer os.RemoveAll(folder)
 	defer func() { err = errors.Join(err, cluster.Clean()) }()
 	built = sync.OnceValue(b.make)
 	if os.Getenv("GORACE") == "" {
@@ -68,31 +68,31 @@ func (b Build) run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// shared names a folder in which the packages of one run of tests share their commands: the
-// first builds them, and for the others go build finds them up to date. It saves the linker,
-// which takes several seconds for each of them.
+// shared names a folder in which the packages of one run of tests build their commands: the
+// first links them, and for the others go build finds them up to date. It saves the linker,
+// which takes several seconds for each of them. Each package has hard links of its own, since
+// tests tell processes apart by where their command is.
 const shared = "MIRRORFLEET_TEST_COMMANDS"
 
-// share makes folder the part of the shared one for this way of building, and locks it until
-// the commands are built. Without a shared folder the commands are this package's own.
-func share(race bool) (unlock func(), err error) {
+// place is where to build: the part of the shared folder for this way of building, which stays
+// locked until unlock, or the package's own folder if none is shared.
+func place(race bool) (dir string, unlock func(), err error) {
 	common := os.Getenv(shared)
 	if common == "" {
-		return func() {}, nil
+		return folder, func() {}, nil
 	}
-	part := filepath.Join(common, "race="+strconv.FormatBool(race))
-	if err := os.MkdirAll(part, 0o755); err != nil { //nolint:gosec // tests run them as another user, too
-		return nil, fmt.Errorf("%s: %w", shared, err)
+	dir = filepath.Join(common, "race="+strconv.FormatBool(race))
+	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // make test names it
+		return "", nil, fmt.Errorf("%s: %w", shared, err)
 	}
-	lock, err := os.Open(part) //nolint:gosec // make test names it
+	lock, err := os.Open(dir) //nolint:gosec // make test names it
 	if err == nil {
 		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", shared, err)
+		return "", nil, fmt.Errorf("%s: %w", shared, err)
 	}
-	folder = part
-	return func() { _ = lock.Close() }, nil
+	return dir, func() { _ = lock.Close() }, nil
 }
 
 func (b Build) make() error {
@@ -101,15 +101,23 @@ func (b Build) make() error {
 	}
 	// A benchmark measures what ships: with the race detector a preview takes ten times as long.
 	race := b.Race && flag.Lookup("test.bench").Value.String() == ""
-	unlock, err := share(race)
+	dir, unlock, err := place(race)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", folder+"/", "-race="+strconv.FormatBool(race),
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+"/", "-race="+strconv.FormatBool(race), //nolint:gosec // see place
 		"mirrorfleet/producer", "mirrorfleet/worker", "mirrorfleet/worker/mirrorgate", "mirrorfleet/shared/mirrorsim/cmd/mirrorsim")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the commands: %w\n%s", err, out)
+	}
+	if dir == folder {
+		return nil
+	}
+	for _, name := range []string{"producer", "worker", "mirrorgate", "mirrorsim"} {
+		if err := os.Link(filepath.Join(dir, name), filepath.Join(folder, name)); err != nil {
+			return fmt.Errorf("the package's own commands: %w", err)
+		}
 	}
 	return nil
 }
