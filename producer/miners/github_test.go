@@ -164,7 +164,7 @@ func TestGitHubIsAway(t *testing.T) {
 	t.Parallel()
 	g := newGitHub(t)
 	g.answers["hangs"] = []answer{{hang: true}}
-	client := g.client(t, func(c *miners.Config) { c.Timeout = 20 * time.Millisecond })
+	client := g.client(t, func(c *miners.Config) { c.Timeout = 500 * time.Millisecond })
 	got, err := client.Ask(t.Context(), []miners.LookUp{ask(1, "hangs")})
 	if err != nil || got[1] != (miners.Identity{}) || g.times("hangs") != 3 {
 		t.Errorf("it hangs: got %v, %v after %d requests; want nothing known after 3", got, err, g.times("hangs"))
