@@ -106,7 +106,8 @@ func (b Build) make() error {
 		return err
 	}
 	defer unlock()
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+"/", "-race="+strconv.FormatBool(race), //nolint:gosec // see place
+	into, racing := dir+"/", "-race="+strconv.FormatBool(race)
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", into, racing,
 		"mirrorfleet/producer", "mirrorfleet/worker", "mirrorfleet/worker/mirrorgate", "mirrorfleet/shared/mirrorsim/cmd/mirrorsim")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the commands: %w\n%s", err, out)
