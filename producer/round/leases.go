@@ -116,7 +116,7 @@ func (k *keeper) act(ctx context.Context, one life, maxDeliver int) (what string
 	if ctx.Err() != nil {
 		return "", ctx.Err() //nolint:wrapcheck // the caller's own
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
+	ctx, cancel := finishing(ctx)
 	defer cancel()
 	if one.record.Phase == job.Running {
 		what, err = k.takeBack(ctx, one.record, maxDeliver)

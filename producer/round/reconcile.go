@@ -170,7 +170,7 @@ func (w *work) reconcile(ctx context.Context) (held job.Inventory, did int, err 
 
 // mendRound restores what belongs to no job: the manifest and the declared egresses.
 func (w *work) mendRound(ctx context.Context, held job.Inventory) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish) // as for mend
+	ctx, cancel := finishing(ctx) // as for mend
 	defer cancel()
 	if held.Lost != "" || held.Manifest.Round == "" {
 		restored, err := w.cfg.Bus.Rounds.RestoreManifest(ctx, w.m.stored)
@@ -216,11 +216,16 @@ func (w *work) unstick(ctx context.Context) error {
 // for.
 const finish = 5 * time.Second
 
+// finishing is the context of what has begun: it does not end with ctx, and lasts at most finish.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), finish)
+}
+
 // mend repairs one job, and says what it has done; "" if nothing was wrong after all. Once
 // it has begun, it does not stop when ctx ends, which the end of the last job does: a repair
 // of which the answer was not awaited would be missing from the outcome's list.
 func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
+	ctx, cancel := finishing(ctx)
 	defer cancel()
 	if what.kind == lostEvaluation {
 		return w.reopen(ctx, what.record)
@@ -270,7 +275,7 @@ func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (what string, reco
 	if ctx.Err() != nil {
 		return "", record, ctx.Err() //nolint:wrapcheck // the caller's own
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
+	ctx, cancel := finishing(ctx)
 	defer cancel()
 	record, _, err = r.cfg.Bus.Records.Load(ctx, s.Round, s.UID)
 	if errors.Is(err, jobstream.ErrNotFound) { // reconcile has just planned the records that were missing
