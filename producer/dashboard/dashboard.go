@@ -89,7 +89,7 @@ func New(cfg Config) (*Dashboard, error) {
 		cfg:        cfg.withDefaults(),
 		assets:     readAssets(),
 		outcomes:   &outcomes{},
-		audits:     newAudits(),
+		audits:     &audits{},
 		slots:      make(chan struct{}, atWork),
 		concluding: make(chan struct{}, 1),
 		pasts:      view.NewPasts(),

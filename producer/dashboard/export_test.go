@@ -34,9 +34,6 @@ type (
 	Audits   = audits
 )
 
-// NewAudits returns an empty one.
-func NewAudits() *Audits { return newAudits() }
-
 // Read returns an outcome.
 func (o *Outcomes) Read(ctx context.Context, bus *jobstream.Bus, at view.OutcomeRef) (outcome.Result, error) {
 	return o.read(ctx, bus, at)

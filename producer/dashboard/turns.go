@@ -4,7 +4,34 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"mirrorfleet/producer/view"
 )
+
+// reads keeps what was read last of outcomes. Two viewers of the same outcome read it once.
+type reads[T any] struct {
+	turns turns[view.OutcomeRef]
+	kept  view.Recent[view.OutcomeRef, T]
+}
+
+// once returns what is kept of an outcome if it is still good, or reads it, and keeps that
+// among at most limit others.
+func (r *reads[T]) once(ctx context.Context, at view.OutcomeRef, limit int, good func(T) bool, read func() (T, error)) (T, error) {
+	done, err := r.turns.take(ctx, at)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	defer done()
+	if found, kept := r.kept.Get(at); kept && good(found) {
+		return found, nil
+	}
+	value, err := read()
+	if err == nil {
+		r.kept.Keep(at, value, limit)
+	}
+	return value, err
+}
 
 // turns lets one viewer at a time read each thing. Two viewers of the same thing so read it
 // once, and no viewer waits for the read of another thing. Its zero value is ready.

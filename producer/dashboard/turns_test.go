@@ -29,7 +29,7 @@ func TestASlowReadKeepsNobodyElseWaiting(t *testing.T) {
 	refs := []view.OutcomeRef{{Round: first.Round, Revision: 1}, {Round: second.Round, Revision: 1}}
 
 	outcomes := &dashboard.Outcomes{}
-	audits := dashboard.NewAudits()
+	audits := &dashboard.Audits{}
 	for _, reads := range []struct {
 		what, request string
 		read          func(ctx context.Context, bus *jobstream.Bus, i int) error
