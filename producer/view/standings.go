@@ -14,16 +14,16 @@ import (
 )
 
 // Standings reads how rounds stand. It keeps what it has read of the last rounds, and asks each
-// time whether any of that has changed, is damaged or is gone: a concluded round takes four
-// requests then, where reading one of 256 miners takes some 260. The zero Standings keeps
-// nothing.
+// time whether any of that has changed, is damaged or is gone. That takes two requests for the
+// round and two for its records, where reading the records takes one for each miner. The zero
+// Standings keeps nothing.
 type Standings struct {
 	stands  *marked[standing]
 	records *marked[storedRecords]
 }
 
-// What is kept bounds the memory. The standing of a round of 256 miners takes some 60 kB: those
-// of a page of rounds are kept, and a few more. Its records take some 200 kB.
+// How many are kept bounds the memory: the standings of a page of rounds, and a few more; the
+// larger records of fewer rounds.
 const (
 	standingsKept = 128
 	recordsKept   = 8
