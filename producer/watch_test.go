@@ -175,20 +175,18 @@ func TestWatchOfARoundThatNobodyRuns(t *testing.T) {
 // a follower once waited for NATS for ever.
 func TestWatchOutlivesALocalRound(t *testing.T) {
 	t.Parallel()
-	state := filepath.Join(t.TempDir(), "state")
-	args := []string{
-		"run", "--local", "--workers", "1", "--state", state, "--world", "case:" + settledCase,
-		"--limit-requests", "8", "--limit-window", "2s", "--limit-horizon", "1s", // so that it takes some ten seconds
-	}
-	local := func() (*running, *follower) {
+	local := func(limit ...string) (round *running, state string) {
 		t.Helper()
+		state = filepath.Join(t.TempDir(), "state")
 		began := watch("elapsed")
-		round := beginWatched(t, began, "producer", args...)
+		round = beginWatched(t, began, "producer", append([]string{
+			"run", "--local", "--workers", "1", "--state", state, "--world", "case:" + settledCase, "--limit-horizon", "1s",
+		}, limit...)...)
 		until(t, "the round runs", func() bool { return strings.Contains(began.String(), "elapsed") })
-		return round, follow(t, "--local", "--state", state)
+		return round, state
 	}
-	round, first := local()
-	second := follow(t, "--local", "--state", state)
+	round, state := local("--limit-requests", "8", "--limit-window", "2s") // so that it takes some ten seconds
+	first, second := follow(t, "--local", "--state", state), follow(t, "--local", "--state", state)
 	if e := round.end(t); e.code != 0 {
 		t.Fatalf("exit %d\n%s", e.code, e.stderr)
 	}
@@ -199,7 +197,8 @@ func TestWatchOutlivesALocalRound(t *testing.T) {
 		}
 	}
 
-	round, third := local()
+	round, state = local("--limit-requests", "8", "--limit-window", "40s") // so that it takes a minute
+	third := follow(t, "--local", "--state", state)
 	must.Do(t, round.Process.Kill())
 	_ = round.Wait()
 	events := third.ends(t, 1)

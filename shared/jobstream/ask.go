@@ -15,7 +15,7 @@ const firstWait = 500 * time.Millisecond
 // insistent is JetStream whose questions are asked again. A server that does not lead a
 // stream leaves the question for it to the leader. While a new stream elects its first
 // leader, nobody answers, and the answer does not come later either. The client library asks
-// once.
+// once. A request that changes something is not repeated here, and has the same timeout.
 type insistent struct {
 	jetstream.JetStream
 
@@ -38,6 +38,37 @@ func (i insistent) KeyValue(ctx context.Context, bucket string) (jetstream.KeyVa
 	return answered(ctx, i.timeout, func(ctx context.Context) (jetstream.KeyValue, error) {
 		return i.JetStream.KeyValue(ctx, bucket)
 	})
+}
+
+func (i insistent) CreateStream(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	return requested(ctx, i.timeout, func(ctx context.Context) (jetstream.Stream, error) {
+		return i.JetStream.CreateStream(ctx, cfg)
+	})
+}
+
+func (i insistent) UpdateStream(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	return requested(ctx, i.timeout, func(ctx context.Context) (jetstream.Stream, error) {
+		return i.JetStream.UpdateStream(ctx, cfg)
+	})
+}
+
+func (i insistent) CreateConsumer(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	return requested(ctx, i.timeout, func(ctx context.Context) (jetstream.Consumer, error) {
+		return i.JetStream.CreateConsumer(ctx, stream, cfg)
+	})
+}
+
+func (i insistent) UpdateConsumer(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	return requested(ctx, i.timeout, func(ctx context.Context) (jetstream.Consumer, error) {
+		return i.JetStream.UpdateConsumer(ctx, stream, cfg)
+	})
+}
+
+// requested sends one request, and waits for its answer for at most timeout.
+func requested[T any](ctx context.Context, timeout time.Duration, request func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return request(ctx)
 }
 
 // answered asks until there is an answer, for at most timeout.

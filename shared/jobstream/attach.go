@@ -69,7 +69,7 @@ func (l *link) open(ctx context.Context) error {
 	}
 	defer cancel()
 	if l.cfg.Role == RoleProducer {
-		return l.retry(ready, "declaring streams", l.declare)
+		return l.retryPass(ready, "declaring streams", l.declare)
 	}
 	err := l.find(ready)
 	if l.cfg.Role == RoleWorker && errors.Is(err, ErrUndeclared) {
@@ -80,7 +80,7 @@ func (l *link) open(ctx context.Context) error {
 
 // find looks the streams up; ErrUndeclared if one is missing.
 func (l *link) find(ctx context.Context) error {
-	return l.retry(ctx, "looking for the streams", func(ctx context.Context) error {
+	return l.retryPass(ctx, "looking for the streams", func(ctx context.Context) error {
 		err := l.bind(ctx)
 		if !undeclared(err) {
 			return err

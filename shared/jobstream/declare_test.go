@@ -12,7 +12,9 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 )
 
 func (b *bundle) stream(name string) jetstream.StreamConfig {
@@ -229,6 +231,23 @@ func TestOpenAtOnce(t *testing.T) {
 		})
 	}
 	opening.Wait()
+}
+
+// TestOpenFarAway: NATS is on another continent. All questions together take longer than one
+// may, and the streams are declared and found all the same.
+func TestOpenFarAway(t *testing.T) {
+	t.Parallel()
+	b := bare(t)
+	way := nettest.NewRelay(t, b.servers.NATSURL())
+	nc, _ := jobstreamtest.Connect(t, way.URL(), b.log.Logger())
+	way.Delay(40*time.Millisecond, 40*time.Millisecond)
+	for _, role := range []jobstream.Role{jobstream.RoleProducer, jobstream.RoleWorker, jobstream.RoleViewer} {
+		began := time.Now()
+		must.Get(jobstream.Open(b.ctx, nc, jobstream.Config{Role: role, Timeout: 600 * time.Millisecond, Wait: patience, Log: b.log.Logger()}))(t)
+		if took := time.Since(began); took < 600*time.Millisecond {
+			t.Errorf("%s: all questions took %s, want more than one may take", role, took)
+		}
+	}
 }
 
 func TestConfigErrors(t *testing.T) {

@@ -12,7 +12,10 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 func (b *bundle) inspect(cfg jobstream.Config) jobstream.Inspection {
@@ -126,5 +129,23 @@ func TestTryRoleHasNoEffect(t *testing.T) {
 	}
 	if _, err := jobstream.Inspect(b.ctx, b.nc, jobstream.Config{Replicas: 9}); err == nil || errors.Is(err, jobstream.ErrNoJetStream) {
 		t.Errorf("9 replicas: %v, want an error", err)
+	}
+}
+
+// TestALookAtARoleIsNotLogged: a process looks at its user's rights whenever it starts. The
+// server's log, which a round on one machine shows, does not warn of that.
+func TestALookAtARoleIsNotLogged(t *testing.T) {
+	t.Parallel()
+	log := &telemetrytest.Log{}
+	servers := must.Get(local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: log.Logger()}))(t)
+	defer func() { must.Check(t, servers.Close()) }()
+	for range 2 {
+		for _, role := range []jobstream.Role{jobstream.RoleProducer, jobstream.RoleWorker} {
+			must.Do(t, jobstream.Suits(t.Context(), servers.NATSURL(), role, jobstream.Files{}))
+		}
+		jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
+	}
+	if said := log.String(); strings.Contains(said, "WARN") {
+		t.Errorf("the log says\n%s\nwant no warning", said)
 	}
 }

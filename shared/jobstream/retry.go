@@ -19,11 +19,21 @@ func (l *link) retry(ctx context.Context, what string, op func(context.Context) 
 	return l.retryWrite(ctx, what, "", op)
 }
 
+// retryPass is retry for a pass over all streams. Each of its questions has a timeout of its
+// own (insistent): a server that is far away takes seconds for all of them.
+func (l *link) retryPass(ctx context.Context, what string, op func(context.Context) error) error {
+	return l.retryTries(ctx, what, "", func(ctx context.Context) error { return l.told(ctx, op) })
+}
+
 // retryWrite is retry for a write to a stream. Whether writes are confirmed decides whether
 // this process can work (Check), so their results are recorded.
 func (l *link) retryWrite(ctx context.Context, what, stream string, op func(context.Context) error) error {
+	return l.retryTries(ctx, what, stream, func(ctx context.Context) error { return l.once(ctx, op) })
+}
+
+func (l *link) retryTries(ctx context.Context, what, stream string, try func(context.Context) error) error {
 	for {
-		err := l.once(ctx, op)
+		err := try(ctx)
 		if err == nil {
 			l.worked(stream)
 			return nil
@@ -60,6 +70,12 @@ func (l *link) retryWrite(ctx context.Context, what, stream string, op func(cont
 func (l *link) once(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
+	return l.told(ctx, op)
+}
+
+// told runs op, and has its error say what the connection knows: that a right is missing, or
+// that there is no connection.
+func (l *link) told(ctx context.Context, op func(context.Context) error) error {
 	before := l.nc.LastError()
 	err := op(ctx)
 	if err != nil {
@@ -78,7 +94,7 @@ func (l *link) gone(ctx context.Context, err error) error {
 		return err
 	}
 	var absent *UndeclaredError
-	looking := l.once(ctx, func(ctx context.Context) (err error) {
+	looking := l.told(ctx, func(ctx context.Context) (err error) {
 		absent, err = l.undeclaredNow(ctx)
 		return err
 	})
@@ -109,7 +125,7 @@ func (l *link) redeclare(ctx context.Context) error {
 		return nil // only a producer declares; or Open, or another call, is doing it now
 	}
 	defer l.restoring.Unlock()
-	return l.once(ctx, l.declareMissing)
+	return l.told(ctx, l.declareMissing)
 }
 
 // created logs that something was declared again. Open's own declarations are not logged.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,7 +47,7 @@ const tryTimeout = 20 * time.Second
 // checks permissions before anything else, so each probe is made to fail after that check:
 //
 //   - a message for a stream expects another stream (Nats-Expected-Stream)
-//   - a request to the API is not JSON
+//   - a request to the API needs a later API than any server has, and is not JSON
 //   - an ack is for message 0, which does not exist
 //   - the question to the servers for their settings changes nothing, and its answers are
 //     not used
@@ -307,7 +308,10 @@ func (q *questions) mayPublish(ctx context.Context, subject string) (bool, error
 	case strings.HasPrefix(subject, "$JS.SNAPSHOT."): // no such snapshot is under way
 		msg.Reply = ""
 	case strings.HasPrefix(subject, "$JS.API."):
-		msg.Data = []byte("{") // not JSON; an empty request would be valid for some subjects
+		// A server refuses what needs a later API than its own, and logs nothing. The few
+		// requests that it parses before that are not JSON.
+		msg.Header.Set("Nats-Required-Api-Level", strconv.Itoa(math.MaxInt32))
+		msg.Data = []byte("{")
 	default:
 		msg.Header.Set("Nats-Expected-Stream", "none-"+probeRound)
 	}
