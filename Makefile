@@ -43,7 +43,7 @@ PYRIGHT   := $(BIN)/pyright/node_modules/pyright/index.js
 # Tests run in their packages' folders: a relative folder of cases is meant from here.
 PARITY_FOLDER = case "$$MIRRORFLEET_PARITY" in ""|/*) ;; *) export MIRRORFLEET_PARITY="$(CURDIR)/$$MIRRORFLEET_PARITY";; esac;
 
-test look trace-test validator crash bench soak chaos loss up-test: SETUP := test
+test race look trace-test validator crash bench soak chaos loss up-test: SETUP := test
 lint: SETUP := lint
 container-test container-round: SETUP := container
 
@@ -166,12 +166,20 @@ up-test: build ### restart every part of make up's fleet in mid-round, lose all 
 
 # make lint vets, so that the tests need not: vetting takes a minute of two cores. Most
 # tests of whole processes wait for clocks and servers, so four of them share two cores.
-# The commands that they run are linked once, in a folder for all packages.
+# The commands that they run are linked once, in a folder for all packages; those of
+# producer/chaos and producer/loss have the race detector, and make race has it in all.
+# shared/house reads the source, one file after another.
 .PHONY: test
 test: build $(AXE) ### pass every test, with the race detector
 	@commands=$$(mktemp -d) && trap 'rm -rf "$$commands"' EXIT && export MIRRORFLEET_TEST_COMMANDS="$$commands" && \
-		$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_AXE="$(abspath $(AXE))" $(GO) test -race -vet off -parallel 4 -timeout 20m ./...
+		$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_AXE="$(abspath $(AXE))" $(GO) test -race -vet off -parallel 4 -timeout 20m $$($(GO) list ./... | grep -v '/shared/house$$')
+	@$(GO) test -vet off ./shared/house
 	@cd deploy/kubernetes && $(GO) test -timeout 5m ./...
+
+.PHONY: race
+race: build $(AXE) ### pass the tests that run the commands, with the race detector in each of their processes
+	@MIRRORFLEET_TEST_RACE=1 MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_AXE="$(abspath $(AXE))" $(GO) test -race -vet off -count 1 -parallel 4 -timeout 60m \
+		./producer ./producer/dashboard/browser ./worker/... ./deploy/up ./deploy/systemd ./shared/ratelimit/soak
 
 # After a change of a flag, a page or a list: read the difference before it is kept.
 # One package at a time: three of them write docs/settings.md.

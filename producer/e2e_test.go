@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) {
 	plunderIfStranger()
-	fleettest.Main(m, fleettest.Build{Race: true})
+	fleettest.Main(m, fleettest.Build{})
 }
 
 // within says whether the demo round kept every promise of the limit.

@@ -62,18 +62,24 @@ var errServersGone = errors.New("the process that ran the servers of --state has
 func watch(ctx context.Context, c *cli.Command) error {
 	w := newWatching(c)
 	defer func() { w.stop() }()
-	err := withLoggedBus(ctx, c, w.log, w.begin)
+	err := w.whileServed(ctx, w.begin)
 	again := time.NewTicker(lookAtServers)
 	defer again.Stop()
+	lost := false
 	for range looks {
 		_, inUse := errors.AsType[*local.InUseError](err)
-		if ctx.Err() != nil || w.follow == nil || !inUse && !errors.Is(err, errServersGone) {
+		lost = lost || errors.Is(err, errServersGone)
+		if ctx.Err() != nil || !errors.Is(err, errServersGone) && (!inUse || !lost) {
 			break
+		}
+		next := w.conclude
+		if w.follow == nil {
+			next = w.begin
 		}
 		select {
 		case <-ctx.Done():
 		case <-again.C:
-			err = withLoggedBus(ctx, c, w.log, w.conclude)
+			err = w.whileServed(ctx, next)
 		}
 	}
 	switch {
@@ -117,43 +123,43 @@ func (w *watching) begin(ctx context.Context, bus *jobstream.Bus) (err error) {
 		display.Go(func() { page.NewDisplay(w.screen).Run(showing, follow.Watch) })
 		w.stop = sync.OnceFunc(func() { end(); display.Wait() })
 	}
-	return w.whileServed(ctx, func(ctx context.Context) error {
-		w.end, err = follow.Run(ctx, w.tell)
-		return err
-	})
+	w.end, err = follow.Run(ctx, w.tell)
+	return err
 }
 
 // conclude tells how the round stands, from the streams that its servers have left.
-func (w *watching) conclude(ctx context.Context, bus *jobstream.Bus) error {
-	return w.whileServed(ctx, func(ctx context.Context) (err error) {
-		w.end, err = w.follow.End(ctx, bus, w.tell)
-		return err
-	})
+func (w *watching) conclude(ctx context.Context, bus *jobstream.Bus) (err error) {
+	w.end, err = w.follow.End(ctx, bus, w.tell)
+	return err
 }
 
-// whileServed does something as long as the servers of --state run. Servers that are not of a
-// process beside this one outlive it.
-func (w *watching) whileServed(ctx context.Context, do func(context.Context) error) error {
+// whileServed opens the streams and does something with them, as long as the servers of
+// --state run. Servers that are not of a process beside this one outlive it.
+func (w *watching) whileServed(ctx context.Context, do func(context.Context, *jobstream.Bus) error) error {
 	if !w.c.Bool("local") {
-		return do(ctx)
+		return withLoggedBus(ctx, w.c, w.log, do)
 	}
 	served, gone := context.WithCancelCause(ctx)
 	var looking sync.WaitGroup
 	looking.Go(func() {
 		look := time.NewTicker(lookAtServers)
 		defer look.Stop()
-		for {
+		for first := ""; ; { // none run until this process has started its own
+			now, err := local.Find(w.c.String("state"))
+			switch {
+			case first == "" && err == nil:
+				first = now.NATS
+			case first != "" && (errors.Is(err, local.ErrNotRunning) || err == nil && now.NATS != first):
+				gone(errServersGone)
+			}
 			select {
 			case <-served.Done():
 				return
 			case <-look.C:
-				if _, err := local.Find(w.c.String("state")); errors.Is(err, local.ErrNotRunning) {
-					gone(errServersGone)
-				}
 			}
 		}
 	})
-	err := do(served)
+	err := withLoggedBus(served, w.c, w.log, do)
 	if err != nil && errors.Is(context.Cause(served), errServersGone) {
 		err = errServersGone
 	}

@@ -22,5 +22,5 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	fleettest.Main(m, fleettest.Build{}) // what counts here is figures; races of these processes are sought in producer
+	fleettest.Main(m, fleettest.Build{})
 }

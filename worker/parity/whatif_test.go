@@ -39,9 +39,9 @@ func mostMoved() (values, registries int) {
 	return 1, 5
 }
 
-// isMoved says whether values are moved in a round of a case: in every third one, unless all
+// isMoved says whether values are moved in a round of a case: in every sixth one, unless all
 // are wanted.
-func isMoved(name string, i int) bool { return allReal() || (i+int(name[len(name)-1]))%3 == 0 }
+func isMoved(name string, i int) bool { return allReal() || (i+int(name[len(name)-1]))%6 == 0 }
 
 // counts are how many changes came to the same bytes, by kind; and how many were refused.
 type counts struct {

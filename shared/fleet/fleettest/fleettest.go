@@ -27,9 +27,13 @@ import (
 // Build says what a package's tests want. The commands are built when a test first wants
 // one, because most runs of a few tests want none.
 type Build struct {
-	// Race is for the race detector in the commands, except for benchmarks.
+	// Race is for the race detector in the commands, except for benchmarks. make race has it in
+	// all of them.
 	Race bool
 }
+
+// everyRace names the variable that has the race detector in the commands of every package.
+const everyRace = "MIRRORFLEET_TEST_RACE"
 
 //nolint:gochecknoglobals // a package's tests have one set of commands
 var (
@@ -100,7 +104,7 @@ func (b Build) make() error {
 		return fmt.Errorf("no grammars: %w (make grammars builds them)", err)
 	}
 	// A benchmark measures what ships: with the race detector a preview takes ten times as long.
-	race := b.Race && flag.Lookup("test.bench").Value.String() == ""
+	race := (b.Race || os.Getenv(everyRace) != "") && flag.Lookup("test.bench").Value.String() == ""
 	dir, unlock, err := place(race)
 	if err != nil {
 		return err
