@@ -178,14 +178,14 @@ func TestWatchOutlivesALocalRound(t *testing.T) {
 	local := func(limit ...string) (round *running, state string) {
 		t.Helper()
 		state = filepath.Join(t.TempDir(), "state")
-		began := watch("elapsed")
+		began := watch("queued")
 		round = beginWatched(t, began, "producer", append([]string{
-			"run", "--local", "--workers", "1", "--state", state, "--world", "case:" + settledCase, "--limit-horizon", "1s",
+			"run", "--local", "--workers", "1", "--state", state, "--world", "case:" + settledCase,
 		}, limit...)...)
-		until(t, "the round runs", func() bool { return strings.Contains(began.String(), "elapsed") })
+		until(t, "the round runs", func() bool { return strings.Contains(began.String(), "queued") })
 		return round, state
 	}
-	round, state := local("--limit-requests", "8", "--limit-window", "2s") // so that it takes some ten seconds
+	round, state := local("--limit-requests", "8", "--limit-window", "8s", "--limit-horizon", "2s") // so that it takes some ten seconds
 	first, second := follow(t, "--local", "--state", state), follow(t, "--local", "--state", state)
 	if e := round.end(t); e.code != 0 {
 		t.Fatalf("exit %d\n%s", e.code, e.stderr)
@@ -197,7 +197,7 @@ func TestWatchOutlivesALocalRound(t *testing.T) {
 		}
 	}
 
-	round, state = local("--limit-requests", "8", "--limit-window", "40s") // so that it takes a minute
+	round, state = local("--limit-requests", "8", "--limit-window", "20s", "--limit-horizon", "4s") // so that it takes a minute
 	third := follow(t, "--local", "--state", state)
 	must.Do(t, round.Process.Kill())
 	_ = round.Wait()
