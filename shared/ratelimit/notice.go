@@ -70,26 +70,43 @@ func (l *Limiter) listen() {
 	notices := l.record.rdb.Subscribe(l.life, key(l.cfg.Egress)+channelSuffix)
 	defer notices.Close()
 	defer context.AfterFunc(l.life, func() { _ = notices.Close() })() // which ends the loop
-	var told time.Time
+	var told, logged time.Time
 	for message := range notices.Channel() {
 		n, err := parseNotice(message.Payload)
-		if err != nil {
-			l.cfg.Log.WarnContext(l.life, "a notice on the egress's channel is not the script's", "egress", l.cfg.Egress, "error", err)
+		if err == nil {
+			l.listener.receive(n)
+		}
+		if err == nil && n.until != 0 {
+			told = l.tellHold(told)
 			continue
 		}
-		l.listener.receive(n)
-		told = l.tell(n, told)
+		// Whoever has a worker's password may publish here, at any rate.
+		if now := time.Now(); now.Sub(logged) >= loggedEvery {
+			logged = now
+			l.tellOther(err)
+		}
+		if err == nil {
+			told = time.Time{}
+		}
 	}
 }
 
-// tell logs a hold by hand, and its end before its time: no answer of the mirror tells of
-// them. Whoever meets a cool-down logs it (package mirror). told is when the hold ends that
-// was logged last, so that a cool-down within it does not repeat it.
-func (l *Limiter) tell(n notice, told time.Time) time.Time {
-	if n.until == 0 {
-		l.cfg.Log.InfoContext(l.life, "a hold or a cool-down of the egress was ended by hand", "egress", l.cfg.Egress)
-		return time.Time{}
+// loggedEvery is the shortest time between two lines about notices that are no hold.
+const loggedEvery = time.Second
+
+// tellOther logs the end of a hold by hand, or a notice that could not be read.
+func (l *Limiter) tellOther(err error) {
+	if err != nil {
+		l.cfg.Log.WarnContext(l.life, "a notice on the egress's channel is not the script's", "egress", l.cfg.Egress, "error", err)
+		return
 	}
+	l.cfg.Log.InfoContext(l.life, "a hold or a cool-down of the egress was ended by hand", "egress", l.cfg.Egress)
+}
+
+// tellHold logs a hold by hand: no answer of the mirror tells of one. Whoever meets a cool-down
+// logs it (package mirror). told is when the hold ends that was logged last, so that a cool-down
+// within it does not repeat it.
+func (l *Limiter) tellHold(told time.Time) time.Time {
 	state, err := l.record.look(l.life)
 	if err != nil || state.Hold <= 0 {
 		return told // Redis is told of elsewhere

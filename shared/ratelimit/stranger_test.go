@@ -9,6 +9,7 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/ratelimit/bucket"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 // Whoever has the password of a worker may write any field of a bucket, of any length. A field
@@ -58,5 +59,34 @@ func TestAFloodOfBucketsEndsTheList(t *testing.T) {
 	must.Get(pipe.Exec(t.Context()))(t)
 	if got, err := ratelimit.Buckets(t.Context(), reader, time.Minute); err == nil || !strings.Contains(err.Error(), "more than 1000") {
 		t.Errorf("%d buckets, %v; want it refused", len(got), err)
+	}
+}
+
+// Whoever has the password of a worker may publish on the egress's channel. The log does not
+// fill with it, and still tells of a hold.
+func TestAFloodOfNoticesDoesNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	_, producer, worker := shippedUsers(t)
+	w := newServer(t, worker)
+	log, cfg := &telemetrytest.Log{}, quick()
+	cfg.Log = log.Logger()
+	permit(t, w.limiter(t, cfg))
+	stranger, channel := patient(t, w), ratelimit.Key(ratelimit.DefaultEgress)+":word"
+	began := time.Now()
+	await(t, "an odd notice is logged", func() bool {
+		must.Do(t, stranger.Publish(t.Context(), channel, "odd").Err())
+		return log.Count("is not the script's") > 0
+	})
+	pipe := stranger.Pipeline()
+	for range 1000 {
+		pipe.Publish(t.Context(), channel, "odd")
+		pipe.Publish(t.Context(), channel, "1:1:0")
+	}
+	must.Get(pipe.Exec(t.Context()))(t)
+	must.Get(newServer(t, producer).operator(t).Hold(t.Context(), time.Hour, ratelimit.Note{By: "ann"}))(t)
+	must.Until(t.Context(), t, "the hold is logged", func() bool { return log.Count("held by hand") == 1 })
+	others := log.Count("is not the script's") + log.Count("ended by hand")
+	if most := 1 + int(time.Since(began)/time.Second); others > most {
+		t.Errorf("%d lines about 2000 notices, want at most %d", others, most)
 	}
 }
