@@ -324,5 +324,5 @@ func thereAre(names []string, limit int) string {
 	if len(names) == 0 {
 		return "no miner of the round lacks anything"
 	}
-	return "there are " + plural.Some(names, limit)
+	return "there " + plural.Are(len(names)) + " " + plural.Some(names, limit)
 }

@@ -247,7 +247,7 @@ func Listed(rounds []string) string {
 		return "there is none yet"
 	}
 	more := max(0, len(rounds)-MaxListed)
-	text := "there are " + strings.Join(rounds[more:], ", ")
+	text := "there " + plural.Are(len(rounds)) + " " + strings.Join(rounds[more:], ", ")
 	if more > 0 {
 		text += fmt.Sprintf(" and %d earlier ones", more)
 	}
