@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/shared/bounded"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -232,7 +233,7 @@ func (r limitRequest) explain(ctx context.Context, rdb redis.UniversalClient, op
 		for _, b := range buckets[:min(len(buckets), view.MaxListed)] { // one line of an error, not a page
 			names = append(names, b.Egress)
 		}
-		known = "in this Redis there are " + strings.Join(names, ", ")
+		known = "in this Redis there " + plural.Are(len(names)) + " " + strings.Join(names, ", ")
 	}
 	return command.Usage("--egress %s has no bucket: no process has asked it for a permit yet; %s", r.egress, known)
 }

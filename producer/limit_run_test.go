@@ -77,7 +77,7 @@ func TestLimitCommand(t *testing.T) {
 		want []string
 	}{
 		"no hold to release":      {[]string{"--redis", redis, "--egress", "by-hand", "--release"}, []string{"--release", "by-hand is not held"}},
-		"an egress without":       {[]string{"--redis", redis, "--egress", "other"}, []string{"other", "no bucket", "there are by-hand"}},
+		"an egress without":       {[]string{"--redis", redis, "--egress", "other"}, []string{"other", "no bucket", "there is by-hand"}},
 		"a hold without a bucket": {[]string{"--redis", redis, "--egress", "other", "--hold", "1m"}, []string{"other", "no bucket"}},
 		"no egress's name":        {[]string{"--redis", redis, "--egress", "{x}"}, []string{"--egress", `"{x}"`, "letters"}},
 		"a reason for nothing":    {[]string{"--redis", redis, "--reason", "why"}, []string{"--reason", "--hold"}},
