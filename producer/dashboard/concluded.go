@@ -33,13 +33,50 @@ type concludedBody struct {
 	Sum       float64
 	Untaken   float64
 	Table     table[view.MinerLine]
-	Query     string // what links to miners and repositories must keep: "" or ?revision=N
+	Miners    []minerRow // the table's rows
+	Query     string     // what links to miners and repositories must keep: "" or ?revision=N
 	Emission  []emissionRow
 	Pool      scoring.Pool
 	Signed    string
 	Unsettled int
 	// Audit checks the stored data; nil while a replay changes it.
 	Audit *audited
+}
+
+// minerRow is a miner as its row shows it. All of it is text beforehand: each thing that a
+// template works out takes a call by reflection, and there are 256 rows.
+type minerRow struct {
+	Link, UID               string
+	Login, GitHubID, Hotkey string
+	Figures                 []string
+	Reward, Note            string
+}
+
+func minerRows(lines []view.MinerLine, round, query string) []minerRow {
+	rows := make([]minerRow, len(lines))
+	for i := range lines {
+		m := &lines[i]
+		uid := strconv.Itoa(m.UID)
+		rows[i] = minerRow{
+			Link:     "/rounds/" + round + "/miners/" + uid + query,
+			UID:      uid,
+			Login:    m.Login,
+			GitHubID: m.GitHubID,
+			Hotkey:   short(m.Hotkey),
+			Figures:  make([]string, 6), // a miner that the rules fail has none
+			Reward:   decimals(m.Reward, 6),
+			Note:     m.Note,
+		}
+		if m.Failed != input.NoFailure {
+			rows[i].Login, rows[i].GitHubID = "", ""
+			continue
+		}
+		rows[i].Figures = []string{
+			strconv.Itoa(m.Merged), strconv.Itoa(m.Open), strconv.Itoa(m.Closed),
+			decimals(m.Credibility, 2), decimals(m.Score, 4), decimals(m.Issues, 2),
+		}
+	}
+	return rows
 }
 
 // lack is one kind of thing that an outcome lacks, with the things.
@@ -102,6 +139,7 @@ func (d *Dashboard) concluded(r *http.Request, stands *view.Round, wanted int) (
 	lines := view.MinerLines(&result)
 	body.Chart = rewardsChart(lines)
 	body.Table, err = readTable(r, "miners", minerColumns(), lines, "uid", minerHas)
+	body.Miners = minerRows(body.Table.Rows, stands.Round, body.Query)
 	return page{
 		Template: "round",
 		Title:    title,
