@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/outcome"
@@ -106,7 +109,7 @@ func undisturbed(t *testing.T, asOf time.Time) string {
 	sim := fleettest.Simulate(t, "--world", "demo", "--limit", "0")
 	cmd := fleettest.Command(t.Context(), t, "producer", "run", "--local", "--json", "--state", filepath.Join(t.TempDir(), "state"),
 		"--mirror", sim.URL, "--miners", sim.Miners, "--registry", sim.Registry, "--as-of", asOf.Format(time.RFC3339Nano),
-		"--limit-requests", "2000", "--limit-horizon", "1s")
+		"--limit-requests", "2000", "--limit-horizon", "1s", "--all-issues", "0")
 	var r struct {
 		Complete bool            `json:"complete"`
 		Outcome  json.RawMessage `json:"outcome"`
@@ -125,7 +128,7 @@ func undisturbed(t *testing.T, asOf time.Time) string {
 func (u *up) check(bus *jobstream.Bus, r outcome.Result, want string) {
 	u.t.Helper()
 	if got := string(must.Get(json.Marshal(r.Outcome))(u.t)); got != want {
-		u.t.Errorf("another outcome than that of the undisturbed round:\ngot  %.3000s\nwant %.3000s", got, want)
+		u.t.Errorf("another outcome than that of the undisturbed round (-want +got):\n%s", differences(u.t, want, got))
 	}
 	held := must.Get(bus.Inventory(u.ctx, r.Round))(u.t)
 	if a := audit.Of(held); !a.Holds() || !r.Complete || r.Done != r.Planned || r.Planned == 0 {
@@ -186,12 +189,20 @@ func restored(t *testing.T, backup string, before outcome.Result, want string) {
 	u.sh("producer", "producer rescore "+r.Round+" --uid "+uids(must.Get(bus.Records.List(u.ctx, r.Round))(t)))
 	again := u.concluded(bus, r.Round)
 	if got := string(must.Get(json.Marshal(again.Outcome))(t)); again.Revision != 2 || got != want {
-		t.Errorf("revision %d after a rescore of all:\ngot  %.2000s\nwant %.2000s", again.Revision, got, want)
+		t.Errorf("revision %d after a rescore of all (-want +got):\n%s", again.Revision, differences(t, want, got))
 	}
 	u.stop(syscall.SIGTERM)
 	if _, err := os.Stat(u.dir); !os.IsNotExist(err) {
 		t.Errorf("the folder is left: %v", err)
 	}
+}
+
+// differences are what tells two outcomes apart.
+func differences(t *testing.T, want, got string) string {
+	t.Helper()
+	var a, b any
+	must.Do(t, errors.Join(json.Unmarshal([]byte(want), &a), json.Unmarshal([]byte(got), &b)))
+	return cmp.Diff(a, b)
 }
 
 // uids are those that have a job, with commas: a miner whose token is refused has none.
