@@ -168,13 +168,15 @@ up-test: build ### restart every part of make up's fleet in mid-round, lose all 
 # tests of whole processes wait for clocks and servers, so four of them share two cores.
 # The commands that they run are linked once, in a folder for all packages; those of
 # producer/chaos and producer/loss have the race detector, and make race has it in all.
-# Two packages are tested without it: worker/parity compares figures, by code whose own tests
-# have the detector, and shared/house reads the source.
+# Two packages are tested without it, beside the others: worker/parity compares figures, by code
+# whose own tests have the detector, and shared/house reads the source.
 .PHONY: test
 test: build $(AXE) ### pass every test, with the race detector
-	@commands=$$(mktemp -d) && trap 'rm -rf "$$commands"' EXIT && export MIRRORFLEET_TEST_COMMANDS="$$commands" && \
-		$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_AXE="$(abspath $(AXE))" $(GO) test -race -vet off -parallel 4 -timeout 20m $$($(GO) list ./... | grep -v -E '/(worker/parity|shared/house)$$') && \
-		$(GO) test -vet off -parallel 4 ./worker/parity ./shared/house
+	@commands=$$(mktemp -d) && trap 'rm -rf "$$commands"' EXIT && $(PARITY_FOLDER) \
+		export MIRRORFLEET_TEST_COMMANDS="$$commands" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_AXE="$(abspath $(AXE))"; \
+		$(GO) test -vet off -parallel 4 ./worker/parity ./shared/house & \
+		$(GO) test -race -vet off -parallel 4 -timeout 20m $$($(GO) list ./... | grep -v -E '/(worker/parity|shared/house)$$'); raced=$$?; \
+		wait $$! && exit $$raced
 	@cd deploy/kubernetes && $(GO) test -timeout 5m ./...
 
 .PHONY: race
