@@ -173,11 +173,16 @@ up-test: build ### restart every part of make up's fleet in mid-round, lose all 
 .PHONY: test
 test: build $(AXE) ### pass every test, with the race detector
 	@commands=$$(mktemp -d) && trap 'rm -rf "$$commands"' EXIT && $(PARITY_FOLDER) \
-		export MIRRORFLEET_TEST_COMMANDS="$$commands" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_AXE="$(abspath $(AXE))"; \
-		$(GO) test -vet off -parallel 4 ./worker/parity ./shared/house & \
-		$(GO) test -race -vet off -parallel 4 -timeout 20m $$($(GO) list ./... | grep -v -E '/(worker/parity|shared/house)$$'); raced=$$?; \
-		wait $$! && exit $$raced
+		MIRRORFLEET_TEST_COMMANDS="$$commands" $(MAKE) --no-print-directory --keep-going --jobs 2 test-raced test-figures
 	@cd deploy/kubernetes && $(GO) test -timeout 5m ./...
+
+.PHONY: test-raced test-figures
+test-raced test-figures: export MIRRORFLEET_GRAMMARS := $(abspath $(GRAMMARS))
+test-raced test-figures: export MIRRORFLEET_TEST_AXE := $(abspath $(AXE))
+test-raced:
+	@$(GO) test -race -vet off -parallel 4 -timeout 20m $$($(GO) list ./... | grep -v -E '/(worker/parity|shared/house)$$')
+test-figures:
+	@$(GO) test -vet off -parallel 4 ./worker/parity ./shared/house
 
 .PHONY: race
 race: build $(AXE) ### pass the tests that run the commands, with the race detector in each of their processes
@@ -196,7 +201,7 @@ golden: build ### write the golden help pages, lists and the record of settings 
 .PHONY: parity
 parity: build ## run every recorded round through real processes: MIRRORFLEET_PARITY=DIR for other cases
 	@$(PARITY_FOLDER) MIRRORFLEET_PARITY_REAL=all MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
-		$(GO) test -count 1 -v -parallel 4 -timeout 2h -run '^(TestRounds|TestRealPath|TestRealPathRetried)$$' ./worker/parity \
+		$(GO) test -count 1 -v -parallel 4 -timeout 2h -run '^(TestRounds|TestRealPath|TestRealPathRetried|TestWhatIfIsAsIfItWere|TestOneAnswerOfAFleet)$$' ./worker/parity \
 		| { grep --line-buffered -v -E '^ *=== (RUN|PAUSE|CONT|NAME)'; exit "$${PIPESTATUS[0]}"; }
 
 .PHONY: lint

@@ -196,7 +196,7 @@ func TestTheTimeLeftIsWithinAQuarter(t *testing.T) {
 		"some attempts do so": {true, 5 * time.Second},
 	} {
 		checked := 0
-		for seed := range uint64(20) {
+		for seed := range uint64(60) {
 			random := rand.New(rand.NewPCG(seed, 2))
 			s := simulate(seed, 1+random.IntN(256), 4+random.IntN(60), c.failures)
 			if seed%2 == 0 {

@@ -22,7 +22,7 @@ func (l *link) retry(ctx context.Context, what string, op func(context.Context) 
 // retryPass is retry for a pass over all streams. Each of its questions has a timeout of its
 // own (insistent): a server that is far away takes seconds for all of them.
 func (l *link) retryPass(ctx context.Context, what string, op func(context.Context) error) error {
-	return l.retryTries(ctx, what, "", func(ctx context.Context) error { return l.told(ctx, op) })
+	return l.retryTries(ctx, what, "", func(ctx context.Context) error { return l.explained(ctx, op) })
 }
 
 // retryWrite is retry for a write to a stream. Whether writes are confirmed decides whether
@@ -70,12 +70,12 @@ func (l *link) retryTries(ctx context.Context, what, stream string, try func(con
 func (l *link) once(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
-	return l.told(ctx, op)
+	return l.explained(ctx, op)
 }
 
-// told runs op, and has its error say what the connection knows: that a right is missing, or
+// explained runs op, and has its error say what the connection knows: that a right is missing, or
 // that there is no connection.
-func (l *link) told(ctx context.Context, op func(context.Context) error) error {
+func (l *link) explained(ctx context.Context, op func(context.Context) error) error {
 	before := l.nc.LastError()
 	err := op(ctx)
 	if err != nil {
@@ -94,7 +94,7 @@ func (l *link) gone(ctx context.Context, err error) error {
 		return err
 	}
 	var absent *UndeclaredError
-	looking := l.told(ctx, func(ctx context.Context) (err error) {
+	looking := l.explained(ctx, func(ctx context.Context) (err error) {
 		absent, err = l.undeclaredNow(ctx)
 		return err
 	})
@@ -125,7 +125,7 @@ func (l *link) redeclare(ctx context.Context) error {
 		return nil // only a producer declares; or Open, or another call, is doing it now
 	}
 	defer l.restoring.Unlock()
-	return l.told(ctx, l.declareMissing)
+	return l.explained(ctx, l.declareMissing)
 }
 
 // created logs that something was declared again. Open's own declarations are not logged.

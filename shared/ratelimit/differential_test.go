@@ -29,7 +29,7 @@ func TestScriptIsDecide(t *testing.T) {
 	for name, on := range map[string]struct {
 		server func(testing.TB) *server
 		calls  int // of 500 steps; the embedded one's interpreter is slow, twenty times slower with the race detector
-	}{"embedded": {embedded, 20}, "redis-server": {process, 200}} {
+	}{"embedded": {embedded, 40}, "redis-server": {process, 200}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWalk(7)

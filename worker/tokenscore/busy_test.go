@@ -87,9 +87,9 @@ func startBusy(t *testing.T, processes int) {
 	}
 }
 
-// conditionals is legal JavaScript of 450 kB that takes the parser long: nested
+// conditionals is legal JavaScript of 900 kB that takes the parser long: nested
 // conditional expressions.
-var conditionals = "x=" + strings.Repeat("f(a)?b:", 64_285) + "c\n"
+var conditionals = "x=" + strings.Repeat("f(a)?b:", 128_570) + "c\n"
 
 // A file that takes the parser a good part of what it may scores the same alone
 // and beside sixteen busy processes on the same processor: only what its own

@@ -167,21 +167,22 @@ func (f *fleet) works(t *testing.T) {
 // of a hundred, and the first look at it may be one of them: then the round is begun again.
 func (f *fleet) runs(t *testing.T) {
 	t.Helper()
-	for {
+	for range 5 {
 		said := f.begins(t, begun, "producer", "run", "--miners", f.mirror.Miners, "--registry", f.mirror.Registry, "--as-of", f.mirror.AsOf)
 		if !strings.Contains(said[0], "mirror") {
 			return
 		}
 	}
+	t.Fatal("the mirror refused the first look at it five times")
 }
 
 // named waits until the dashboard lists the round, and notes its name.
 func (f *fleet) named(b *tab) {
 	b.t.Helper()
-	for begun := time.Now(); f.round == ""; {
+	for since := time.Now(); f.round == ""; {
 		b.goes("/")
 		shown := b.text("main")
-		if f.round = named.FindString(shown); f.round == "" && time.Since(begun) > patience {
+		if f.round = named.FindString(shown); f.round == "" && time.Since(since) > patience {
 			b.t.Fatalf("no round is listed within %s; the page shows:\n%s", patience, shown)
 		}
 	}
