@@ -110,7 +110,9 @@ func (m *miner) files(ctx context.Context, w want) (fetched, error) {
 		f, mine, err := m.flight(ctx, w)
 		switch {
 		case mine || err == nil && ctx.Err() == nil && !f.spent():
-			m.settle(ctx, w, &f) // by this job's own list, also if another job has fetched the files
+			if !mine {
+				m.settle(ctx, w, &f) // by this job's own list
+			}
 			if err == nil && (f.answer != nil || f.cached == telemetry.CacheShared) {
 				m.answered()
 			}
@@ -123,18 +125,24 @@ func (m *miner) files(ctx context.Context, w want) (fetched, error) {
 	}
 }
 
-// flight fetches, or waits for the job of this process that does so already. A
-// fetch runs in the context of its own job.
+// flight fetches and settles, or waits for the job of this process that does so
+// already. A fetch runs in the context of its own job, and ends when its scores
+// are kept: a job that comes later finds them.
 func (m *miner) flight(ctx context.Context, w want) (f fetched, mine bool, err error) {
 	began := make(chan struct{})
 	waiting, waited := doing.Begin(ctx, "files of "+w.String())
 	defer waited()
 	defer doing.Wait(waiting, func(time.Time) doing.State { return doing.State{Waits: doing.Other} })()
 	what := fmt.Sprintf("%#v", w.key) // quoted, so that no text can imitate another field
+	var own fetched                   // settled by this job's own list, which is not the others'
 	results := m.evaluator.flights.DoChan(what, func() (any, error) {
 		close(began)
 		waited() // this job fetches by itself, and says what it does then
-		return m.fetchUnlessKept(ctx, w)
+		shared, err := m.fetchUnlessKept(ctx, w)
+		own = shared
+		own.lacks = slices.Clone(shared.lacks)
+		m.settle(ctx, w, &own)
+		return shared, err
 	})
 	var r singleflight.Result
 	select {
@@ -147,12 +155,12 @@ func (m *miner) flight(ctx context.Context, w want) (f fetched, mine bool, err e
 			return f, false, ctx.Err() //nolint:wrapcheck // by the caller
 		}
 	}
-	f, _ = r.Val.(fetched)
-	f.lacks = slices.Clone(f.lacks) // the other jobs have them too
 	select {
 	case <-began:
-		return f, true, r.Err
+		return own, true, r.Err
 	default:
+		f, _ = r.Val.(fetched)
+		f.lacks = slices.Clone(f.lacks) // the other jobs have them too
 		f.cached = telemetry.CacheShared
 		return f, false, r.Err
 	}

@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/shared/doing"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/worker/evaluate"
 )
 
@@ -44,6 +48,52 @@ func TestAWaiterOutlivesTheOthersLease(t *testing.T) {
 	if len(waited.Missing) > 0 || waited.Evaluation.Merged[0].TotalNodesScored == 0 {
 		t.Errorf("the job that waited: got %+v, want the files that it fetched itself", waited)
 	}
+}
+
+// A job needs files that another job has fetched and whose scores are not kept yet. It
+// waits for these, and fetches nothing.
+func TestAFetchEndsWhenItIsKept(t *testing.T) {
+	t.Parallel()
+	bucket := &slow{began: make(chan struct{}), release: make(chan struct{})}
+	b := setup(t, named(1, "h"), func(c *evaluate.Config) {
+		bucket.KeyValue = c.Bus.Bucket(job.BucketScores)
+		c.Scores = must.Get(scorecache.New(scorecache.Config{Bucket: bucket, Scorer: c.Scorer.Version(), Log: quiet, Timeout: time.Minute}))(t)
+	})
+	var group errgroup.Group
+	evaluate := func(ctx context.Context) {
+		group.Go(func() error {
+			_, err := b.evaluator.Evaluate(ctx, one(), job.Attempt{})
+			return err
+		})
+	}
+	evaluate(t.Context())
+	must.Receive(t.Context(), t, bucket.began, "the scores are being kept")
+	var board doing.Board
+	evaluate(doing.With(t.Context(), &board))
+	must.Until(t.Context(), t, "it waits for the other job, or asks for the files", func() bool {
+		return board.State(time.Now()).Waits == doing.Other || filesAsked(b) > 1
+	})
+	close(bucket.release)
+	must.Do(t, group.Wait())
+	if filesAsked(b) != 1 {
+		t.Errorf("%d requests for the files, want one", filesAsked(b))
+	}
+}
+
+// slow is a bucket whose first write waits.
+type slow struct {
+	jetstream.KeyValue
+
+	began, release chan struct{}
+	once           sync.Once
+}
+
+func (s *slow) Put(ctx context.Context, key string, value []byte) (uint64, error) {
+	s.once.Do(func() {
+		close(s.began)
+		<-s.release
+	})
+	return s.KeyValue.Put(ctx, key, value)
 }
 
 // A job that waits for another's fetch ends with its own lease, and the fetch
