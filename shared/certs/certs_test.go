@@ -178,3 +178,38 @@ func TestExplain(t *testing.T) {
 		t.Errorf("a time-out is explained as %v", err)
 	}
 }
+
+// TestAnAlertIsHeardAfterAWriteHasFailed: a server refuses a client's certificate and
+// closes before the client writes its first request.
+func TestAnAlertIsHeardAfterAWriteHasFailed(t *testing.T) {
+	t.Parallel()
+	ca := certstest.New(t)
+	files := certs.Files{Setting: "--x"}
+	files.Cert, files.Key = ca.Issue(t, "server")
+	cfg := must.Get(certs.Server(files, slog.New(slog.DiscardHandler)))(t)
+	cfg.ClientAuth = tls.RequireAnyClientCert
+	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
+	t.Cleanup(func() { must.Check(t, listener.Close()) })
+	closed := make(chan error, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err == nil && tls.Server(conn, cfg).Handshake() == nil {
+			err = errors.New("the server has accepted a client without a certificate")
+		}
+		if tcp, is := conn.(*net.TCPConn); is {
+			err = errors.Join(err, tcp.SetLinger(0), tcp.Close()) // a reset, as after a request that nobody has read
+		}
+		closed <- err
+	}()
+	client := must.Get(certs.Files{Setting: "--x", CA: ca.File}.Client())(t)
+	client.ServerName = "localhost"
+	conn := tls.Client(must.Get((&certs.Dialer{}).Dial("tcp", listener.Addr().String()))(t), client)
+	defer conn.Close() // with an error, since the other side has closed it
+	must.Do(t, conn.HandshakeContext(t.Context()))
+	must.Do(t, <-closed)
+	_, written := conn.Write([]byte("HELLO"))
+	_, heard := conn.Read(make([]byte, 1))
+	if wrong := certs.Explain(heard, "--x"); written != nil || wrong == nil || !strings.Contains(wrong.Error(), "the server ends TLS") {
+		t.Errorf("written with %v, read with %v, explained as %v; want the server's alert", written, heard, wrong)
+	}
+}

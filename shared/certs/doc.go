@@ -8,5 +8,6 @@
 // that does not fit (it is being replaced) shows the last good one.
 //
 // Explain distinguishes an error of TLS, which no waiting corrects, from a server that is
-// away.
+// away. Connections of a Dialer let it hear why a server has refused the client's
+// certificate.
 package certs

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -120,7 +121,10 @@ func (f Files) secured() []nats.Option {
 	if f.TLS.CA != "" {
 		pool = func() (*x509.CertPool, error) { return f.TLS.Pool() }
 	}
-	return []nats.Option{nats.ClientTLSConfig(certificate, pool)}
+	return []nats.Option{
+		nats.ClientTLSConfig(certificate, pool),
+		nats.SetCustomDialer(&certs.Dialer{Dialer: net.Dialer{Timeout: nats.DefaultTimeout}}),
+	}
 }
 
 // withPassword adds the file's password to the user in each URL.

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -55,14 +56,26 @@ func (f Files) dialer(options *redis.Options) dialer {
 		return redis.NewDialer(options)
 	}
 	name := options.TLSConfig.ServerName
+	plain := *options
+	plain.TLSConfig = nil
+	dial := redis.NewDialer(&plain)
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		cfg, err := f.TLS.Client()
 		if err != nil {
 			return nil, err
 		}
 		cfg.ServerName = name
-		with := *options
-		with.TLSConfig = cfg
-		return redis.NewDialer(&with)(ctx, network, address)
+		ctx, cancel := context.WithTimeout(ctx, options.DialTimeout) // for both, the dial and the handshake
+		defer cancel()
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		secured := tls.Client(certs.Listening(conn), cfg)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			_ = conn.Close() // which the context's end may have done
+			return nil, err  //nolint:wrapcheck // certs.Explain reads it
+		}
+		return secured, nil
 	}
 }
