@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -30,10 +33,38 @@ func apart(t *testing.T) *bundle {
 	t.Cleanup(cancel)
 	b := &bundle{t: t, ctx: ctx, cluster: cluster.Start(ctx, t, cluster.Config{Settings: settings, Apart: true})}
 	b.openAt(cluster.Producer, b.cluster.Address(near), 3)
-	b.cluster.Kill(far) // it loses what it leads
+	_, b.js = jobstreamtest.Connect(t, cluster.URL(cluster.Producer, b.cluster.Address(near)), nil)
+	// It loses what it leads when it ends, and gets it back if it is there before the others have elected.
+	b.cluster.Kill(far)
+	b.until("the near nodes lead everything", b.nearLead)
 	b.must(b.cluster.Restart(far))
 	b.must(b.cluster.Healthy(ctx))
 	return b
+}
+
+// nearLead says whether a near node leads each stream and consumer that a round needs.
+func (b *bundle) nearLead() bool {
+	ctx, cancel := context.WithTimeout(b.ctx, time.Second) // a question may be lost with a leader
+	defer cancel()
+	var of []*jetstream.ClusterInfo
+	for _, name := range []string{job.StreamJobs, "KV_" + job.BucketRounds, "KV_" + job.BucketRecords, "KV_" + job.BucketEvaluation} {
+		s, err := b.js.Stream(ctx, name)
+		if err != nil {
+			return false
+		}
+		of = append(of, s.CachedInfo().Cluster)
+	}
+	c, err := b.js.Consumer(ctx, job.StreamJobs, job.Consumer)
+	if err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(append(of, c.CachedInfo().Cluster), func(info *jetstream.ClusterInfo) bool {
+		leader := -1
+		if info != nil {
+			leader = b.cluster.Node(info.Leader)
+		}
+		return leader < 0 || leader == far
+	})
 }
 
 // isLate wants a worker's read through the far node, which any replica answers, not to
