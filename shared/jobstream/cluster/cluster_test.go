@@ -202,6 +202,7 @@ func TestReplicasAreRaised(t *testing.T) {
 		b.until(name+" has three copies that have caught up", func() bool { return b.copies(name) == 3 })
 	}
 	b.until("the workers' consumer has three copies that have caught up", b.consumerCopied)
+	b.must(b.cluster.Healthy(b.ctx)) // as docs/scale.md tells operators to wait
 	b.cluster.Kill(holder)
 	if r, _, err := bus.Records.Load(b.ctx, "r1", 1); err != nil || r.UID != 1 {
 		t.Errorf("the record reads as %+v, %v", r, err)
