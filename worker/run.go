@@ -118,9 +118,9 @@ func openFleet(ctx context.Context, c *cli.Command, name string, log *slog.Logge
 }
 
 // mendable makes wrong usage of a worker that was started for other jobs than
-// there are.
+// there are. One whose files were replaced only has to be started again.
 func mendable(err error) error {
-	if errors.Is(err, lease.ErrUnfit) {
+	if errors.Is(err, lease.ErrUnfit) && !errors.Is(err, tokenscore.ErrReplaced) {
 		return command.UsageError{Err: err}
 	}
 	return err
@@ -186,9 +186,10 @@ func handler(e *evaluate.Evaluator, aside *warm.Runner, shown *signs.Writer) lea
 		ctx, end := shown.Begin(ctx, job.WorkerJob{Round: j.Round, UID: j.UID}, a.Requests)
 		defer end()
 		evaluation, err := e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, a)
-		// Another mirror, or an egress that no producer has declared, is this process's fault:
-		// the job counts no failure and goes to another worker, and this one ends.
-		if errors.Is(err, evaluate.ErrMirror) || errors.Is(err, job.ErrUndeclared) {
+		// Another mirror, an egress that no producer has declared, or files that were replaced
+		// are this process's fault: the job counts no failure and goes to another worker, and
+		// this one ends.
+		if errors.Is(err, evaluate.ErrMirror) || errors.Is(err, job.ErrUndeclared) || errors.Is(err, tokenscore.ErrReplaced) {
 			err = fmt.Errorf("%w: %w", lease.ErrUnfit, err)
 		}
 		return evaluation, err

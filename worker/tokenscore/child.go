@@ -131,8 +131,8 @@ func (c *child) greet(ctx context.Context, cfg *Config, grammars string) error {
 		return fmt.Errorf("reading its greeting: %w", err)
 	}
 	if h.Protocol != protocol || h.Grammars != grammars {
-		return fmt.Errorf("it speaks protocol %d with grammars %.12s, want %d and %.12s",
-			h.Protocol, h.Grammars, protocol, grammars)
+		return fmt.Errorf("%w: it speaks protocol %d with grammars %.12s, want %d and %.12s",
+			ErrReplaced, h.Protocol, h.Grammars, protocol, grammars)
 	}
 	c.held.Landlock, c.held.Seccomp = h.Sandbox.Landlock, h.Sandbox.Seccomp
 	if err := c.held.Satisfies(cfg.Sandbox); err != nil {

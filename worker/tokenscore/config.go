@@ -98,13 +98,22 @@ func (e *GrammarsError) Error() string {
 func (e *GrammarsError) Unwrap() error { return e.Err }
 
 // checkGrammars reads the manifest and checks every file that it names.
-func checkGrammars(dir string) (*manifest.Manifest, error) {
+func checkGrammars(dir string) (*manifest.Manifest, *manifest.Files, error) {
 	m, err := manifest.Read(dir)
+	if err != nil {
+		return nil, nil, &GrammarsError{Dir: dir, Err: err}
+	}
+	there, err := m.Files(dir)
 	if err == nil {
 		err = m.Verify(dir)
 	}
 	if err != nil {
-		return nil, &GrammarsError{Dir: dir, Err: err}
+		return nil, nil, &GrammarsError{Dir: dir, Err: err}
 	}
-	return m, nil
+	return m, there, nil
 }
+
+// ErrReplaced says that this process's program or grammars are not those with which it
+// started: a newer version has been installed. It can score nothing any more, and a new
+// process can.
+var ErrReplaced = errors.New("tokenscore: the program or its grammars were replaced since this process started")

@@ -19,6 +19,8 @@
 //   - A language of the rules is never scored as unsupported: a missing grammar is an error
 //     of New or Score, not a zero. tokens.Weights.Without names the languages that the
 //     validator itself cannot load.
+//   - No score comes from a program or grammars that were replaced while the process
+//     runs: Score returns ErrReplaced.
 //   - A child serves one author, under one set of weights, and ends before another
 //     author's turn. So a file that takes over its child can change only the scores
 //     of its own author's files. The pool keeps only the scores of the files that it asked

@@ -56,6 +56,7 @@ var (
 type library struct {
 	dir       string
 	manifest  *manifest.Manifest
+	there     *manifest.Files // as they lay there when the parent had checked them
 	api       *C.mf_api
 	walker    *C.mf_walker
 	languages map[string]*language
@@ -75,6 +76,10 @@ type symbolTable []C.mf_symbol
 
 // openLibrary opens the runtime. The caller has checked the directory's files.
 func openLibrary(dir string, m *manifest.Manifest) (*library, error) {
+	there, err := m.Files(dir)
+	if err != nil {
+		return nil, err
+	}
 	function, err := open(filepath.Join(dir, m.Runtime.File), C.MF_ENTRY)
 	if err != nil {
 		return nil, err
@@ -82,6 +87,7 @@ func openLibrary(dir string, m *manifest.Manifest) (*library, error) {
 	l := &library{
 		dir:       dir,
 		manifest:  m,
+		there:     there,
 		api:       C.enter(function),
 		languages: make(map[string]*language),
 	}
@@ -148,6 +154,9 @@ func (l *library) language(name string) (*language, error) {
 	function, err := open(filepath.Join(l.dir, g.File), g.Symbol)
 	if err != nil {
 		return nil, err
+	}
+	if replaced := l.there.Replaced(g.File); replaced != "" {
+		return nil, fmt.Errorf("%s was replaced since this process started", replaced)
 	}
 	lang := &language{pointer: C.language_of(function)}
 	if abi := int(C.abi_of(l.api, lang.pointer)); abi != g.ABI {

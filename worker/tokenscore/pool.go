@@ -26,6 +26,7 @@ const stopPatience = 5 * time.Second
 type Pool struct {
 	cfg      Config
 	manifest *manifest.Manifest
+	there    *manifest.Files // as they were checked
 	queue    *queue
 	held     sandbox.State // the first child
 	once     sync.Once
@@ -50,11 +51,16 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	m, err := checkGrammars(cfg.Grammars)
+	m, there, err := checkGrammars(cfg.Grammars)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg, manifest: m, queue: newQueue(cfg.Children)}
+	p := &Pool{
+		cfg:      cfg,
+		manifest: m,
+		there:    there,
+		queue:    newQueue(cfg.Children),
+	}
 	if err := sandbox.HideFiles(); err != nil {
 		return nil, err
 	}
@@ -131,7 +137,7 @@ func (p *Pool) Score(
 	}
 	found, err := p.compare(ctx, &asked)
 	if err != nil {
-		return Scored{}, err
+		return Scored{}, p.orReplaced(err)
 	}
 	if len(found.diffs) < len(asked.files) {
 		return Scored{tokens.TimedOut(files), found.lacks}, nil
@@ -174,11 +180,24 @@ func (p *Pool) fill(ctx context.Context, s *slot) error {
 	if err != nil {
 		return err
 	}
+	// The child has looked at the same files by now, and opens no others.
+	if replaced := p.there.Replaced(); replaced != "" {
+		c.kill()
+		return fmt.Errorf("%w: %s", ErrReplaced, replaced)
+	}
 	p.started.Add(1)
 	p.usage.follow(c)
 	telemetry.ChildStarted(ctx)
 	s.child = c
 	return nil
+}
+
+// orReplaced is err, with ErrReplaced if grammars that were replaced can be its cause.
+func (p *Pool) orReplaced(err error) error {
+	if replaced := p.there.Replaced(); replaced != "" && !errors.Is(err, ErrReplaced) {
+		return fmt.Errorf("%w: %s: %w", ErrReplaced, replaced, err)
+	}
+	return err
 }
 
 // drop ends a slot's child. The next pull request starts another.
