@@ -191,7 +191,7 @@ func evaluated(j job.Job, base float64) job.Evaluation {
 
 func deadline(tb testing.TB) context.Context {
 	tb.Helper()
-	ctx, cancel := context.WithTimeoutCause(tb.Context(), 60*time.Second, errors.New("the round did not end"))
+	ctx, cancel := context.WithTimeoutCause(tb.Context(), 3*time.Minute, errors.New("the round did not end"))
 	tb.Cleanup(cancel)
 	return ctx
 }
