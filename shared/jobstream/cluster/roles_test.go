@@ -241,7 +241,7 @@ func TestAnswersGoNowhereElse(t *testing.T) {
 	must.Do(t, bus.Schedule.SetTurn(b.ctx, job.Turn{Round: "r1", Due: asOf}, 0))
 	must.Get(bus.Records.Plan(b.ctx, job.Plan("r1", 1, "")))(t)
 	must.Do(t, bus.Queue.Publish(b.ctx, job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
-	heard := must.Get(b.connect(cluster.Viewer).SubscribeSync(">"))(t)
+	heard := must.Get(b.connect(cluster.Viewer).SubscribeSync("_INBOX.>"))(t)
 	worker := b.connect(cluster.Worker)
 	for i, subject := range []string{"$KV.SCORES.a", "$JS.API.INFO", "$JS.API.STREAM.MSG.GET.KV_RECORDS", "$JS.API.CONSUMER.MSG.NEXT.MINER_JOBS.workers"} {
 		for _, reply := range []string{"$KV.ROUNDS.schedule.turn", "$KV.ROUNDS.r1.manifest", "$KV.MINERS.1", job.Subject("r1", 9), fmt.Sprintf("_INBOX.x%d", i)} {
@@ -261,6 +261,29 @@ func TestAnswersGoNowhereElse(t *testing.T) {
 	}
 	if msg, err := heard.NextMsg(100 * time.Millisecond); err == nil {
 		t.Errorf("a viewer hears %s of the others", msg.Subject)
+	}
+}
+
+// TestNobodyAnswersForTheServer: who hears the requests of others can answer them first, and
+// forge what they read. Nobody hears requests, and nobody publishes an answer.
+func TestNobodyAnswersForTheServer(t *testing.T) {
+	t.Parallel()
+	b := alone(t)
+	b.open(b.nc, 1)
+	for _, user := range []string{cluster.Worker, cluster.Viewer, cluster.Producer} {
+		asks, forges := b.connect(user), b.connect(user)
+		heard := must.Get(forges.SubscribeSync("$JS.API.>"))(t)
+		all := must.Get(forges.SubscribeSync(">"))(t)
+		inbox := must.Get(asks.SubscribeSync("_INBOX.forged"))(t)
+		must.Do(t, asks.FlushTimeout(10*time.Second))
+		must.Do(t, forges.Publish("_INBOX.forged", []byte("forged")))
+		must.Do(t, forges.FlushTimeout(10*time.Second))
+		must.Get(asks.Request("$JS.API.INFO", nil, 10*time.Second))(t)
+		for what, sub := range map[string]*nats.Subscription{"requests": heard, "everything": all, "a forged answer": inbox} {
+			if msg, err := sub.NextMsg(50 * time.Millisecond); err == nil {
+				t.Errorf("another %s hears %s: %s", user, what, msg.Subject)
+			}
+		}
 	}
 }
 
