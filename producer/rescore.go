@@ -16,7 +16,7 @@ func rescoreCommand() *cli.Command {
 			Name:     "uid",
 			Category: groupReplay,
 			Sources:  command.Env("uid"),
-			Usage:    "the miners: `N,...`, each of which has a job in the round",
+			Usage:    "the miners: `N,...`, each of which has a job in the round; \"all\" for every one that has",
 		},
 		rulesFlag(),
 		dryRunFlag(),
@@ -31,7 +31,7 @@ func rescoreCommand() *cli.Command {
 			"With --local, a round of another mirror than the demo's needs the same --mirror (or --world) again.\n\n" +
 			"Examples:\n" +
 			"  producer rescore latest --uid 5 --local\n" +
-			"  producer rescore latest --uid 5,17 --local --dry-run\n" +
+			"  producer rescore latest --uid all --local --dry-run\n" +
 			"  producer rescore 20260618t185400z-0a1b2c --uid 5,17 \\\n" +
 			"      --nats nats://nats:4222 --redis redis://redis:6379/0",
 		Flags: slices.Concat(flags, only(minerFlags(), "tokens", "github"), only(roundFlags(), "json"), localFlags(),
@@ -44,12 +44,15 @@ func rescoreCommand() *cli.Command {
 
 // rescore is `producer rescore`.
 func rescore(ctx context.Context, c *cli.Command) error {
-	uids, err := readUIDs(c)
-	if err != nil {
-		return err
-	}
-	if len(uids) == 0 {
-		return command.Usage("which miners? Give --uid N,... (%s --help shows the usage)", c.FullName())
+	var uids []int
+	if c.String("uid") != "all" {
+		var err error
+		if uids, err = readUIDs(c); err != nil {
+			return err
+		}
+		if len(uids) == 0 {
+			return command.Usage("which miners? Give --uid N,... or --uid all (%s --help shows the usage)", c.FullName())
+		}
 	}
 	current, err := readRules(c)
 	if err != nil {

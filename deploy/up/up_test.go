@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -186,7 +185,7 @@ func restored(t *testing.T, backup string, before outcome.Result, want string) {
 		t.Errorf("revision %d as of %s, want the first as of %s", r.Revision, r.AsOf, before.AsOf)
 	}
 	u.check(bus, r, want)
-	u.sh("producer", "producer rescore "+r.Round+" --uid "+uids(must.Get(bus.Records.List(u.ctx, r.Round))(t)))
+	u.sh("producer", "producer rescore "+r.Round+" --uid all")
 	again := u.concluded(bus, r.Round)
 	if got := string(must.Get(json.Marshal(again.Outcome))(t)); again.Revision != 2 || got != want {
 		t.Errorf("revision %d after a rescore of all (-want +got):\n%s", again.Revision, differences(t, want, got))
@@ -203,15 +202,6 @@ func differences(t *testing.T, want, got string) string {
 	var a, b any
 	must.Do(t, errors.Join(json.Unmarshal([]byte(want), &a), json.Unmarshal([]byte(got), &b)))
 	return cmp.Diff(a, b)
-}
-
-// uids are those that have a job, with commas: a miner whose token is refused has none.
-func uids(records []job.Record) string {
-	list := make([]string, 0, len(records))
-	for _, r := range records {
-		list = append(list, strconv.Itoa(r.UID))
-	}
-	return strings.Join(list, ",")
 }
 
 // A folder with something in it is refused, and so is a checkout that has built nothing.

@@ -208,7 +208,8 @@ type Selection struct {
 	// unknown; Degraded chooses the degraded ones; both choose both.
 	Class    job.Class
 	Degraded bool
-	// Rescore chooses UIDs, which must not be empty, whatever their jobs came to.
+	// Rescore chooses UIDs, whatever their jobs came to; without UIDs, every miner that has
+	// a job.
 	Rescore bool
 	// Like chooses one group of failures by its key (Groups); "" for any.
 	Like string
@@ -296,9 +297,6 @@ func (s Selection) check(f Failures) error {
 // checkRescore wants miners that have a job which has ended, or is being replayed.
 func (s Selection) checkRescore(f Failures) error {
 	ended := Failures{Ended: s.Of(f)}
-	if len(s.UIDs) == 0 {
-		return fmt.Errorf("%w: no miner is named; %s", ErrSelection, ended)
-	}
 	for _, uid := range s.UIDs {
 		if !slices.ContainsFunc(ended.Ended, func(one Failed) bool { return one.UID == uid }) && !slices.Contains(f.Replaying, uid) {
 			return fmt.Errorf("%w: miner %d has no job in the round; %s", ErrSelection, uid, ended)

@@ -121,7 +121,15 @@ func TestARescoreIsRefused(t *testing.T) {
 			t.Errorf("%v, want a refusal with %q", err, want)
 		}
 	}
-	if _, _, err := b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{Rescore: true}); !errors.Is(err, outcome.ErrSelection) {
-		t.Errorf("%v, want that miners must be named", err)
+}
+
+// Without names a rescore runs every miner that has a job.
+func TestARescoreOfAll(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	m, _ := rescored(t, b, nil)
+	got, did, err := b.runner(t).Replay(deadline(t), m.Round, rescoring())
+	if err != nil || !slices.Equal(did.UIDs, []int{1, 2}) || !got.Complete || got.Revision != 2 {
+		t.Errorf("ran %v to revision %d, complete %v, %v; want both miners again in revision 2", did.UIDs, got.Revision, got.Complete, err)
 	}
 }
