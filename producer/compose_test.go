@@ -30,6 +30,7 @@ type composed struct {
 	Environment map[string]string `yaml:"environment"`
 	Volumes     []mount           `yaml:"volumes"`
 	Ports       []string          `yaml:"ports"`
+	Networks    []string          `yaml:"networks"`
 }
 
 // mount is a volume of a service, in the short form or in the long one.
@@ -223,6 +224,27 @@ func TestTheComposeFileNamesWhatExists(t *testing.T) {
 			if all := strings.Join(append(services[service].Command, slices.Collect(maps.Values(services[service].Environment))...), " "); !strings.Contains(all, filepath.Base(file)) {
 				t.Errorf("%s is not told of %s: %s", service, file, all)
 			}
+		}
+	}
+}
+
+// What a validator's own image may reach in the fleet is what it asks: the API and the gateway.
+// It reaches no server of the fleet and nothing of its monitoring.
+func TestTheComposeFileKeepsOthersOutside(t *testing.T) {
+	t.Parallel()
+	for name, service := range compose(t, passwords) {
+		want := []string{"fleet"}
+		if name == "serve" || name == "gateway" {
+			want = []string{"fleet", "front"}
+		}
+		if !slices.Equal(service.Networks, want) {
+			t.Errorf("%s is in the networks %v, want %v", name, service.Networks, want)
+		}
+	}
+	for _, file := range []string{"compose.override.yaml", "compose.gateway.yaml"} {
+		validator := composeFile(t, filepath.Join("..", "deploy", "validator", file), map[string]string{"MIRRORFLEET": "/opt/mirrorfleet"})["validator"]
+		if !slices.Equal(validator.Networks, []string{"default", "front"}) {
+			t.Errorf("%s puts the validator into %v, want the front alone beside its own", file, validator.Networks)
 		}
 	}
 }

@@ -144,8 +144,10 @@ func shown(t *testing.T, name string) string {
 // address is where the container listens in the fleet's network.
 func (c container) address(t *testing.T, port string) string {
 	t.Helper()
-	for _, network := range c.NetworkSettings.Networks {
-		return net.JoinHostPort(network.IPAddress, port)
+	for name, network := range c.NetworkSettings.Networks {
+		if strings.HasSuffix(name, "fleet") {
+			return net.JoinHostPort(network.IPAddress, port)
+		}
 	}
 	t.Fatalf("container %s has no address", c.ID)
 	return ""
