@@ -1,7 +1,9 @@
 package kubernetes_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	policy "k8s.io/api/policy/v1"
 )
@@ -25,6 +27,29 @@ func TestDrainsWaitForNATSAlone(t *testing.T) {
 		}
 		if !seen {
 			t.Error("the producers have no budget")
+		}
+	})
+}
+
+// A NATS server that starts while the others are away waits for them, however long that takes. It
+// has started when it has caught up: the probe asks the whole page, because a rolling restart
+// takes the next server then.
+func TestAStartingNATSOutlastsAnOutage(t *testing.T) {
+	t.Parallel()
+	const outage = 7 * 24 * time.Hour
+	each(t, func(m *manifests) {
+		t := m.t
+		for _, w := range m.workloads {
+			if w.pod.Labels["app"] != "nats" {
+				continue
+			}
+			p := w.container().StartupProbe
+			if p == nil || p.Exec == nil || !slices.Contains(p.Exec.Command, "http://127.0.0.1:8222/healthz") {
+				t.Fatalf("%s: startup probe %+v, want one of the page /healthz", w.name, p)
+			}
+			if patience := time.Duration(p.PeriodSeconds) * time.Duration(p.FailureThreshold) * time.Second; patience < outage {
+				t.Errorf("%s is killed %s after its start, want %s at least: the others may be away", w.name, patience, outage)
+			}
 		}
 	})
 }
