@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	core "k8s.io/api/core/v1"
 	policy "k8s.io/api/policy/v1"
 )
 
@@ -51,5 +52,37 @@ func TestAStartingNATSOutlastsAnOutage(t *testing.T) {
 				t.Errorf("%s is killed %s after its start, want %s at least: the others may be away", w.name, patience, outage)
 			}
 		}
+	})
+}
+
+// Three NATS servers are on three nodes, also when only two nodes are free, and go one by one:
+// while one node is away, two servers are left.
+func TestServersOfAClusterAreOnNodesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	each(t, func(m *manifests) {
+		t := m.t
+		budgets := map[string]bool{}
+		for _, b := range m.budgets {
+			for _, w := range m.selected(b.Spec.Selector.MatchLabels) {
+				budgets[w.name] = b.Spec.MaxUnavailable.IntValue() == 1 && w.replicas > 1
+			}
+		}
+		for _, w := range m.workloads {
+			if w.pod.Labels["app"] != "nats" || w.replicas == 1 {
+				continue
+			}
+			if w.replicas != 3 || !budgets[w.name] || !m.apart(&w) {
+				t.Errorf("%s: %d servers, budget %t, spread %+v", w.name, w.replicas, budgets[w.name], w.pod.Spec.TopologySpreadConstraints)
+			}
+		}
+	})
+}
+
+// apart says whether no two pods of a workload can be on one node. With fewer nodes than
+// minDomains the scheduler counts a node without any, so that maxSkew refuses a second pod.
+func (m *manifests) apart(w *workload) bool {
+	return slices.ContainsFunc(w.pod.Spec.TopologySpreadConstraints, func(s core.TopologySpreadConstraint) bool {
+		return s.TopologyKey == core.LabelHostname && s.WhenUnsatisfiable == core.DoNotSchedule && s.MaxSkew == 1 &&
+			s.MinDomains != nil && *s.MinDomains >= w.replicas && matches(m.t, s.LabelSelector, w.pod.Labels)
 	})
 }
