@@ -17,6 +17,9 @@ func TestDrainsWaitForNATSAlone(t *testing.T) {
 		t := m.t
 		seen := false
 		for _, b := range m.budgets {
+			if n := len(m.selected(b.Spec.Selector.MatchLabels)); n != 1 {
+				t.Errorf("budget %s takes the pods of %d workloads, want one", b.Name, n)
+			}
 			always := b.Spec.UnhealthyPodEvictionPolicy != nil && *b.Spec.UnhealthyPodEvictionPolicy == policy.AlwaysAllow
 			for _, w := range m.selected(b.Spec.Selector.MatchLabels) {
 				producers := w.product() == "producer.serve"

@@ -50,7 +50,9 @@ func TestWhoMayTalkToWhom(t *testing.T) {
 	managed = append(managed, "producer-managed:4222", "worker-managed:4222")
 	wants := map[string][]string{
 		"base": base, "testdata/inputs-volume": base, "testdata/managed-servers": managed,
-		"overlays/two-egresses": append(slices.Clone(base), "nats-nats:6222", "nats-dns:53"),
+		"overlays/two-egresses":   append(slices.Clone(base), "nats-nats:6222", "nats-dns:53"),
+		"testdata/backup":         append(slices.Clone(base), "backup-dns:53", "backup-nats:4222"),
+		"testdata/managed-backup": append(slices.Clone(managed), "backup-dns:53", "backup-managed:4222"),
 	}
 	for _, variant := range variants {
 		t.Run(variant, func(t *testing.T) {

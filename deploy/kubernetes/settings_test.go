@@ -12,7 +12,9 @@ import (
 )
 
 // roles are the users of NATS and Redis by the command.
-var roles = map[string]string{"producer.serve": "producer", "worker": "worker", "mirrorgate": "worker"}
+var roles = map[string]string{
+	"producer.serve": "producer", "producer.backup": "producer", "producer.restore": "producer", "worker": "worker", "mirrorgate": "worker",
+}
 
 // Every flag and every variable is one of its command, by the record that the product's own
 // tests keep of them.
@@ -143,7 +145,7 @@ func TestSelectorsAreDistinct(t *testing.T) {
 		t := m.t
 		for _, w := range m.workloads {
 			for _, other := range m.workloads {
-				if matches(t, w.selector, other.pod.Labels) != (w.name == other.name) {
+				if w.runs() && matches(t, w.selector, other.pod.Labels) != (w.name == other.name) {
 					t.Errorf("%s %s: its selector %v and the pods of %s", w.kind, w.name, w.selector.MatchLabels, other.name)
 				}
 			}

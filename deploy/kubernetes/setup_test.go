@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	apps "k8s.io/api/apps/v1"
+	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
 	network "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
@@ -20,9 +21,11 @@ import (
 )
 
 // variants are all that is shipped: base and overlay as they stand, each component on the base.
-var variants = []string{"base", "overlays/two-egresses", "testdata/managed-servers", "testdata/inputs-volume"}
+var variants = []string{
+	"base", "overlays/two-egresses", "testdata/managed-servers", "testdata/inputs-volume", "testdata/backup", "testdata/managed-backup",
+}
 
-// workload is a Deployment or a StatefulSet.
+// workload is a Deployment, a StatefulSet, or a CronJob, which has no selector.
 type workload struct {
 	kind, name string
 	replicas   int32
@@ -35,21 +38,29 @@ type workload struct {
 func (w *workload) container() *core.Container { return &w.pod.Spec.Containers[0] }
 
 // product is the command of a process of the product, as package command calls it; "" for NATS
-// and Redis.
+// and Redis. In the shell beside the backups, somebody runs `producer restore`.
 func (w *workload) product() string {
-	switch words := w.container().Command; words[0] {
-	case "producer":
+	switch words := w.container().Command; {
+	case w.name == "backup-shell":
+		return "producer.restore"
+	case w.kind == "CronJob" && words[1] == "/etc/backup/backup.sh":
+		return "producer.backup"
+	case words[0] == "producer":
 		return "producer." + words[1]
-	case "worker", "mirrorgate":
+	case words[0] == "worker" || words[0] == "mirrorgate":
 		return words[0]
 	}
 	return ""
 }
 
+// runs says whether a workload runs all the time.
+func (w *workload) runs() bool { return w.kind != "CronJob" }
+
 // manifests are what a variant gives.
 type manifests struct {
 	t         *testing.T
 	workloads []workload
+	crons     []batch.CronJob
 	services  []core.Service
 	budgets   []policy.PodDisruptionBudget
 	policies  []network.NetworkPolicy
@@ -69,10 +80,13 @@ func each(t *testing.T, test func(m *manifests)) {
 	}
 }
 
-// built are the variants' texts, each made once.
+// stopped is an example of the documents. It is no variant: it runs no producer.
+const stopped = "testdata/stopped"
+
+// built are the texts of the variants and of the example, each made once.
 var built = func() map[string]func() (string, error) {
 	all := map[string]func() (string, error){}
-	for _, variant := range variants {
+	for _, variant := range append(slices.Clone(variants), stopped) {
 		all[variant] = sync.OnceValues(func() (string, error) { return build(variant) })
 	}
 	return all
@@ -121,6 +135,10 @@ func (m *manifests) add(t *testing.T, kind, text string) {
 		s := strict[apps.StatefulSet](t, text)
 		m.workloads = append(m.workloads,
 			workload{"StatefulSet", s.Name, *s.Spec.Replicas, s.Spec.Selector, s.Spec.Template, s.Spec.VolumeClaimTemplates})
+	case "batch/v1 CronJob":
+		c := strict[batch.CronJob](t, text)
+		m.crons = append(m.crons, c)
+		m.workloads = append(m.workloads, workload{"CronJob", c.Name, 1, nil, c.Spec.JobTemplate.Spec.Template, nil})
 	case "v1 Service":
 		m.services = append(m.services, strict[core.Service](t, text))
 	case "policy/v1 PodDisruptionBudget":
