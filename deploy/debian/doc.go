@@ -1,0 +1,2 @@
+// Package debian holds the tests of the script that packs a release for Debian.
+package debian
