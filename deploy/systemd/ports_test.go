@@ -42,7 +42,7 @@ func listens(t *testing.T) map[string]string {
 // in ordinary rounds. Each unit has one of its own, and nobody else's machine reaches it.
 func TestEachUnitHasAPortOfItsOwn(t *testing.T) {
 	t.Parallel()
-	of := map[string]string{"4222": "NATS", "6222": "NATS", "8222": "NATS", "6379": "Redis", "8440": "the API", "8460": "the gateway's clients"}
+	of := map[string]string{"4222": "NATS", "6222": "NATS", "8222": "NATS", "6379": "Redis", "8440": "the API", "8460": "clients"}
 	page := string(must.Get(os.ReadFile("../../docs/install.md"))(t))
 	for unit, address := range listens(t) {
 		host, port, err := net.SplitHostPort(address)

@@ -24,8 +24,8 @@ func units(t *testing.T) map[string]string {
 	for _, path := range paths {
 		texts[path] = string(must.Get(os.ReadFile(path))(t))
 	}
-	if len(texts) != 3 {
-		t.Fatalf("units %v, want three", paths)
+	if len(texts) != 5 {
+		t.Fatalf("units %v, want five", paths)
 	}
 	return texts
 }
@@ -84,10 +84,13 @@ func TestEveryEndIsFollowedByAStart(t *testing.T) {
 }
 
 // What each unit promises its operator: a drain has its time, no secret is in an argument, and
-// its command takes its arguments.
+// each of the product's commands takes its arguments.
 func TestUnitsKeepTheirPromises(t *testing.T) {
 	t.Parallel()
-	drains := map[string]time.Duration{"mirrorfleet-worker@.service": 20 * time.Second, "mirrorfleet-gateway.service": 30 * time.Second}
+	drains := map[string]time.Duration{
+		"mirrorfleet-worker@.service": 20 * time.Second, "mirrorfleet-gateway.service": 30 * time.Second,
+		"mirrorfleet-nats.service": 30 * time.Second,
+	}
 	for name, text := range units(t) {
 		stop := must.Get(time.ParseDuration(setting(t, text, "TimeoutStopSec") + "s"))(t)
 		if stop < drains[name]+10*time.Second {
@@ -98,26 +101,35 @@ func TestUnitsKeepTheirPromises(t *testing.T) {
 				t.Errorf("%s lacks %s", name, line)
 			}
 		}
-		start := strings.Fields(setting(t, text, "ExecStart"))
-		command := strings.TrimPrefix(start[0], "/opt/mirrorfleet/")
-		credentials := t.TempDir()
-		args := start[1:]
-		for i, arg := range args {
-			if file, is := strings.CutPrefix(arg, "${CREDENTIALS_DIRECTORY}/"); is {
-				if !strings.Contains(text, "\nLoadCredential="+file+":/etc/mirrorfleet/secrets/") {
-					t.Errorf("%s loads no credential %s", name, file)
-				}
-				args[i] = filepath.Join(credentials, file)
-				must.Do(t, os.WriteFile(args[i], []byte("a-password\n"), 0o600))
+		takesItsArguments(t, name, text)
+	}
+}
+
+// takesItsArguments runs the command of a unit with the shipped settings. They are read, and
+// what they name is not there. Of the servers, TestServersStartFromTheirUnits runs the commands.
+func takesItsArguments(t *testing.T, name, text string) {
+	t.Helper()
+	start := strings.Fields(setting(t, text, "ExecStart"))
+	if start[0] == "/bin/sh" {
+		return
+	}
+	command := strings.TrimPrefix(start[0], "/opt/mirrorfleet/")
+	credentials := t.TempDir()
+	args := start[1:]
+	for i, arg := range args {
+		if file, is := strings.CutPrefix(arg, "${CREDENTIALS_DIRECTORY}/"); is {
+			if !strings.Contains(text, "\nLoadCredential="+file+":/etc/mirrorfleet/secrets/") {
+				t.Errorf("%s loads no credential %s", name, file)
 			}
-			args[i] = strings.ReplaceAll(strings.ReplaceAll(args[i], "/etc/mirrorfleet/fleet.yaml", "fleet.yaml"), "%H-%i", "here-1")
+			args[i] = filepath.Join(credentials, file)
+			must.Do(t, os.WriteFile(args[i], []byte("a-password\n"), 0o600))
 		}
-		// The shipped settings are read; what they name is not there.
-		cmd := fleettest.Command(t.Context(), t, command, args...)
-		out, _ := cmd.CombinedOutput()
-		missing := regexp.MustCompile(`(/etc|/var/lib)/mirrorfleet/\S+: no such file`)
-		if code := cmd.ProcessState.ExitCode(); code != 2 || !missing.Match(out) {
-			t.Errorf("%s: %v: exit code %d, said %s; want 2 and the file that is missing", name, args, code, out)
-		}
+		args[i] = strings.ReplaceAll(strings.ReplaceAll(args[i], "/etc/mirrorfleet/fleet.yaml", "fleet.yaml"), "%H-%i", "here-1")
+	}
+	cmd := fleettest.Command(t.Context(), t, command, args...)
+	out, _ := cmd.CombinedOutput()
+	missing := regexp.MustCompile(`(/etc|/var/lib)/mirrorfleet/\S+: no such file`)
+	if code := cmd.ProcessState.ExitCode(); code != 2 || !missing.Match(out) {
+		t.Errorf("%s: %v: exit code %d, said %s; want 2 and the file that is missing", name, args, code, out)
 	}
 }
