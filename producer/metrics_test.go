@@ -62,6 +62,7 @@ var rare = []string{
 	"mirrorfleet_server_refuses",                 // no server refused: TestEveryoneSaysOfAFaultWhatIsSo
 	"mirrorfleet_storage_used_bytes",             // no limit is told here: fleet.TestAProducerTellsOfTheStorage
 	"mirrorfleet_storage_limit_bytes",            // nor there
+	"mirrorfleet_nats_silent",                    // the local server is not asked: as above
 	"mirrorfleet_gateway_waiting",                // of the gateway alone: mirrorgate.TestTheGatewayRuns
 	"mirrorfleet_gateway_wait_duration_seconds",  // and so is this
 	"mirrorfleet_warm_up_miners_total",           // of a warm-up: TestAWarmUpSparesTheRoundItsFiles

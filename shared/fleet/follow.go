@@ -51,13 +51,12 @@ func (s *Observability) follow(f *Fleet) {
 	}
 }
 
-func (f *Fleet) storage(ctx context.Context) ([]telemetry.Storage, error) {
-	stores, err := f.Bus.Storage(ctx)
-	found := make([]telemetry.Storage, len(stores))
-	for i, s := range stores {
-		found[i] = telemetry.Storage(s)
+func (f *Fleet) storage(ctx context.Context) (found []telemetry.Storage, silent int, err error) {
+	stores, silent, err := f.Bus.Storage(ctx)
+	for _, s := range stores {
+		found = append(found, telemetry.Storage(s))
 	}
-	return found, err
+	return found, silent, err
 }
 
 func (f *Fleet) last(ctx context.Context) (concluded, complete time.Time, err error) {

@@ -77,7 +77,7 @@ func TestEveryProcessTellsOfTheServers(t *testing.T) { //nolint:paralleltest // 
 }
 
 // TestAProducerTellsOfTheStorage: what JetStream has stored and may store, of the account
-// and of the server, where either has a limit.
+// and of the server, where either has a limit; and that no server is silent.
 func TestAProducerTellsOfTheStorage(t *testing.T) { //nolint:paralleltest // as above
 	before := otel.GetMeterProvider()
 	t.Cleanup(func() { otel.SetMeterProvider(before) })
@@ -98,6 +98,7 @@ func TestAProducerTellsOfTheStorage(t *testing.T) { //nolint:paralleltest // as 
 		observed.Follow(f)
 		page := func() string { _, body := nettest.Get(t, "http://"+observed.Addr()+"/metrics"); return body } //nolint:contextcheck // by the test's own
 		wants(t, "with a limit of the server", page(), map[string]bool{
+			"mirrorfleet_nats_silent 0":                                        true,
 			`mirrorfleet_storage_limit_bytes{storage_of="n1"} 1.073741824e+09`: true, `mirrorfleet_storage_used_bytes{storage_of="n1"}`: true,
 			`mirrorfleet_storage_limit_bytes{storage_of="account"}`: false,
 		})

@@ -38,6 +38,7 @@ const (
 	MetricServerRefuses = "mirrorfleet.server.refuses"
 	MetricStorageUsed   = "mirrorfleet.storage.used"
 	MetricStorageLimit  = "mirrorfleet.storage.limit"
+	MetricNATSSilent    = "mirrorfleet.nats.silent"
 	MetricWorkers       = "mirrorfleet.workers"
 	MetricWorkerSigns   = "mirrorfleet.worker.signs"
 
@@ -100,7 +101,8 @@ type instruments struct {
 
 	queueAge, limitWorst, limitAllowed, limitPause, roundLastSuccess, roundLastConclusion, paused metric.Float64ObservableGauge
 
-	queueSize, queueWaiting, limitUsed, serverAnswers, serverRefuses, storageUsed, storageLimit, roundPostponed metric.Int64ObservableGauge
+	queueSize, queueWaiting, limitUsed, roundPostponed                  metric.Int64ObservableGauge
+	serverAnswers, serverRefuses, storageUsed, storageLimit, natsSilent metric.Int64ObservableGauge
 }
 
 // current are the instruments of the provider that was last asked for.
@@ -216,6 +218,7 @@ func (i *instruments) ofServers(m *maker) {
 	i.serverRefuses = m.look(MetricServerRefuses, "{server}", "1 while the server answers and refuses, by the code of its refusal.")
 	i.storageUsed = m.look(MetricStorageUsed, "By", "Bytes of files that JetStream keeps, where there is a limit.")
 	i.storageLimit = m.look(MetricStorageLimit, "By", "Bytes of files that JetStream may keep.")
+	i.natsSilent = m.look(MetricNATSSilent, "{server}", "Servers of the NATS cluster that the others know of, and that do not answer.")
 	i.queueAge = m.lookFloat(MetricQueueAge, "s", "Age of the oldest job in the stream, delivered or not; 0 when there is none.")
 	i.queueSize = m.look(MetricQueueSize, "{message}", "Jobs in the stream, delivered or not.")
 	i.queueWaiting = m.look(MetricQueueWaiting, "{message}", "Jobs in the stream that no worker has been handed yet.")

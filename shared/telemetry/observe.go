@@ -185,16 +185,24 @@ type Storage struct {
 	Used, Limit int64
 }
 
+// storageTime bounds a look at all servers of the cluster: one that is silent is waited for
+// twice, for two seconds each (jobstream.Servers).
+const storageTime = 5 * time.Second
+
 // ObserveStorage has look asked whenever metrics are read, until stop is called: the
-// stores that have a limit. An error of look leaves the metrics out.
-func ObserveStorage(look func(context.Context) ([]Storage, error)) (stop func()) {
+// stores that have a limit, and how many servers are silent; below 0 if nobody knows. An
+// error of look leaves the metrics out.
+func ObserveStorage(look func(context.Context) (stores []Storage, silent int, err error)) (stop func()) {
 	m := measure()
 	return m.observe(func(ctx context.Context, o metric.Observer) error {
-		ctx, cancel := context.WithTimeout(ctx, lookTime)
+		ctx, cancel := context.WithTimeout(ctx, storageTime)
 		defer cancel()
-		stores, err := look(ctx)
+		stores, silent, err := look(ctx)
 		if err != nil {
 			return nil // as above
+		}
+		if silent >= 0 {
+			o.ObserveInt64(m.natsSilent, int64(silent))
 		}
 		for _, store := range stores {
 			of := metric.WithAttributes(StorageOf.String(store.Of))
@@ -202,7 +210,7 @@ func ObserveStorage(look func(context.Context) ([]Storage, error)) (stop func())
 			o.ObserveInt64(m.storageLimit, store.Limit, of)
 		}
 		return nil
-	}, m.storageUsed, m.storageLimit)
+	}, m.storageUsed, m.storageLimit, m.natsSilent)
 }
 
 // observe registers a callback; one that cannot be registered observes nothing.

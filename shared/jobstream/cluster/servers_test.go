@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/jobstream"
@@ -44,7 +46,15 @@ func TestEachServerIsAsked(t *testing.T) {
 		t.Errorf("synced %v, not synced %v, silent %v, want all three synced", synced, unsynced, silent)
 	}
 
+	bus := must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{Replicas: 3, Wait: patience, Log: jobstreamtest.Quiet()}))(t)
 	c.Kill(1)
+	// Within a second, the look of the metrics lost the stores of all servers while one was silent.
+	b.until("the metrics have the stores of the others, and the silent one", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // telemetry's
+		defer cancel()
+		stores, silent, err := bus.Storage(ctx)
+		return err == nil && silent == 1 && len(stores) == 2 && stores[0].Of == "n1" && stores[1].Of == "n3"
+	})
 	if synced, _, silent := ask(); !slices.Equal(synced, []string{"n1", "n3"}) || !slices.Equal(silent, []string{"n2"}) {
 		t.Errorf("without n2: synced %v, silent %v", synced, silent)
 	}
