@@ -92,7 +92,7 @@ func readAPI(c *cli.Command) (a api, err error) {
 	a = api{
 		flag:  "api",
 		addr:  c.String("api"),
-		files: certs.Files{Setting: "--api", Cert: c.String("api-cert"), Key: c.String("api-key")},
+		files: apiFiles(c),
 	}
 	if a.addr == "" {
 		for _, name := range []string{"api-token-file", "api-read-token-file", "api-hosts", "api-cert", "api-key"} {
@@ -115,6 +115,11 @@ func readAPI(c *cli.Command) (a api, err error) {
 
 // nameless is the name of a token whose file was given without one.
 const nameless = "api"
+
+// apiFiles are the API's certificate and key.
+func apiFiles(c *cli.Command) certs.Files {
+	return certs.Files{Setting: "--api", Cert: c.String("api-cert"), Key: c.String("api-key")}
+}
 
 // readAccess reads who may do what, and under which names the API is known: the name in
 // --api is one of them.

@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/session"
+	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
@@ -40,6 +41,18 @@ func examinationOf(c *cli.Command, o options, worker string) (e examination, err
 		return e, err
 	}
 	e.servers = append(e.servers, doctor.Formula(e.cfg.Limit))
+	api := apiFiles(c)
+	if !o.local && (e.cfg.NATSFiles.TLS != certs.Files{} || e.cfg.RedisFiles.TLS != certs.Files{} || api.Cert != "") {
+		e.servers = append(e.servers, doctor.Certificates{
+			NATS:       e.cfg.NATS,
+			Redis:      e.cfg.Redis,
+			NATSFiles:  e.cfg.NATSFiles,
+			RedisFiles: e.cfg.RedisFiles,
+			API:        api,
+			Wait:       e.cfg.ConnectTimeout,
+			Now:        time.Now(),
+		}.Check())
+	}
 	e.files = doctor.FileChecks(fileChecks(c, time.Now()))
 	if o.local {
 		e.files = append(e.files, doctor.State(o.state, local.CheckDir))

@@ -20,6 +20,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/pause"
 )
@@ -91,10 +92,9 @@ func Take(ctx context.Context, nc *nats.Conn, cfg Config) (Manifest, error) {
 
 // checkServer refuses servers whose archives nobody could read back.
 func checkServer(nc *nats.Conn) error {
-	version := nc.ConnectedServerVersion()
-	var major, minor int
-	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || major < 2 || major == 2 && minor < 15 {
-		return refusef("NATS %s: backups need nats-server 2.15 or later, whose archives can be read back and checked", version)
+	if version := nc.ConnectedServerVersion(); jobstream.Older(version, jobstream.OldestForBackups) {
+		return refusef("NATS %s: backups need nats-server %s or later, whose archives can be read back and checked",
+			version, jobstream.OldestForBackups)
 	}
 	return nil
 }

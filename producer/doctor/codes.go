@@ -68,15 +68,16 @@ const (
 
 	// All clocks, and what the whole fleet shows of itself.
 
-	ClocksDiffer     Code = "clocks-differ"
-	FleetEmpty       Code = "fleet-empty"
-	EgressUndeclared Code = "egress-undeclared"
-	EgressUnreadable Code = "egress-unreadable"
-	EgressShared     Code = "egress-shared"
-	EgressSplit      Code = "egress-split"
-	WorkerMissing    Code = "worker-missing"
-	WorkersNone      Code = "workers-none"
-	VersionsDiffer   Code = "versions-differ"
+	ClocksDiffer       Code = "clocks-differ"
+	CertificateExpires Code = "certificate-expires"
+	FleetEmpty         Code = "fleet-empty"
+	EgressUndeclared   Code = "egress-undeclared"
+	EgressUnreadable   Code = "egress-unreadable"
+	EgressShared       Code = "egress-shared"
+	EgressSplit        Code = "egress-split"
+	WorkerMissing      Code = "worker-missing"
+	WorkersNone        Code = "workers-none"
+	VersionsDiffer     Code = "versions-differ"
 
 	// This machine: what a worker needs here, and the files that were given.
 
@@ -122,7 +123,7 @@ func mends() map[Code]string { //nolint:funlen // a table
 		NATSUnreachable: "start nats-server (deploy/nats has its settings), or correct --nats",
 		NATSCredentials: "give the user of the role, with its password file, --nats-creds or --nats-nkey",
 		NATSCertificate: "as the text says: --nats-ca, --nats-cert and --nats-key, or the server's own certificate",
-		NATSVersion:     "install nats-server " + jobstream.OldestServer + " or later, on one server of the cluster after another",
+		NATSVersion:     "install nats-server " + jobstream.OldestForBackups + " or later, on one server of the cluster after another",
 		NATSJetStream: "switch JetStream on for the server and the user's account (deploy/nats/settings.conf); " +
 			"a cluster answers 503 until its servers reach each other: their logs name the route that fails",
 		NATSPayload:        "set max_payload to 1MB or more",
@@ -135,7 +136,7 @@ func mends() map[Code]string { //nolint:funlen // a table
 		StreamMissing:      "start a producer: it declares it, empty; if it held anything: docs/backup.md, After a loss",
 		StreamMismatch:     "use another account, or move the stream's messages and delete it: the next producer that starts creates it again",
 		StreamDrift:        "nothing: the next producer that starts changes it back; find out who changed it",
-		StreamCopies:       "look at `nats stream report`: a server is away, or catching up",
+		StreamCopies:       "`nats server report jetstream`, as the user admin: a server is away, or catching up",
 		ConsumerDrift:      "nothing, if the new value is meant: the next producer that starts sets it",
 		ConsumerFilter:     "unless a local round runs there: nats consumer rm MINER_JOBS workers; the next producer creates it again",
 		ConsumerPaused:     "nats consumer resume MINER_JOBS workers",
@@ -157,6 +158,7 @@ func mends() map[Code]string { //nolint:funlen // a table
 		LimitFormula:       "lower --limit-rate, or leave it out; docs/limit.md has the formula",
 		LimitFigures:       "give all processes of the egress the same --limit-… flags, or restart those with the old ones",
 		LimitStopped:       "wait, or `producer limit --release` if it is held; after a cool-down find out who else sends from this IP",
+		CertificateExpires: "renew it: docs/secure.md, When a certificate expires",
 		ClocksDiffer:       "let NTP set the clocks of all machines",
 		FleetEmpty:         "docs/backup.md, After a loss; nothing, if the rounds were removed on purpose",
 		EgressUnreadable:   "restart a producer: it declares them anew; find out who else writes to the bucket of rounds",

@@ -56,8 +56,12 @@ func JudgeServers(told []jobstream.Server, silent []string) []Finding {
 // keeps streams. A server that tells only what it tells every client does not say so.
 func judgeNATS(s jobstream.Server) []Finding {
 	var found []Finding
-	if jobstream.Older(s.Version, jobstream.OldestServer) {
+	switch {
+	case jobstream.Older(s.Version, jobstream.OldestServer):
 		found = append(found, fault(NATSVersion, "%s: nats-server %s, want %s or later", s.Name, s.Version, jobstream.OldestServer))
+	case jobstream.Older(s.Version, jobstream.OldestForBackups):
+		found = append(found, warn(NATSVersion, "%s: nats-server %s: producer backup and restore need %s or later",
+			s.Name, s.Version, jobstream.OldestForBackups))
 	}
 	switch {
 	case s.MaxPayload > 0 && s.MaxPayload < jobstream.MinPayload:

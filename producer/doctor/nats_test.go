@@ -72,25 +72,43 @@ func natsScenarios() map[string]scenario {
 			files := jobstream.Files{TLS: certs.Files{CA: certstest.New(t).File}}
 			return run(t, natsChecks(doctor.NATS{URL: url, Files: files, WorkerFiles: files})...)
 		}},
+		"certificates that expire soon": {doctor.CertificateExpires, doctor.Warning, func(t *testing.T) []doctor.Finding {
+			ca, now := certstest.New(t), time.Now()
+			cert, key := ca.IssueUntil(t, "server", now.Add(72*time.Hour))
+			url := natsServer(t, fmt.Sprintf("%s\ntls { cert_file: %q, key_file: %q }\n", withJetStream, cert, key)).ClientURL()
+			old, oldKey := ca.IssueUntil(t, "api", now.Add(-time.Hour))
+			found := run(t, doctor.Certificates{
+				NATS:      url,
+				Redis:     "redis://127.0.0.1:1",
+				NATSFiles: jobstream.Files{TLS: certs.Files{CA: ca.File}},
+				API:       certs.Files{Cert: old, Key: oldKey},
+				Now:       now,
+			}.Check())
+			if text := fmt.Sprint(found); !strings.Contains(text, "expires in 3 days") || !strings.Contains(text, "--api-cert "+old+" has expired") {
+				t.Errorf("found %s, want both certificates", text)
+			}
+			return found
+		}},
 		"a seed for everybody": {doctor.FileExposed, doctor.Fault, func(t *testing.T) []doctor.Finding {
 			path := filepath.Join(t.TempDir(), "seed")
 			must.Do(t, os.WriteFile(path, []byte("SECRET"), 0o600))
 			must.Do(t, os.Chmod(path, 0o644))
 			return run(t, natsChecks(doctor.NATS{URL: natsServer(t, withJetStream).ClientURL(), Files: jobstream.Files{NKey: path}})...)
 		}},
-		"an old server":              {doctor.NATSVersion, doctor.Fault, server(jobstream.Server{Version: "2.12.2"})},
-		"a server in preparation":    {doctor.NATSVersion, doctor.Fault, server(jobstream.Server{Version: "2.12.3-RC.1"})},
-		"no JetStream":               {doctor.NATSJetStream, doctor.Fault, at("", doctor.NATS{})},
-		"tiny messages":              {doctor.NATSPayload, doctor.Fault, at("max_payload: 32768\n"+withJetStream, doctor.NATS{})},
-		"small messages":             {doctor.NATSPayload, doctor.Warning, at("max_payload: 500000\n"+withJetStream, doctor.NATS{})},
-		"too few streams":            {doctor.NATSStreams, doctor.Fault, at(withJetStream+"accounts { A { jetstream { max_streams: 3, max_file: 100MB }, users: [{user: a, password: a}] } }\nno_auth_user: a\n", doctor.NATS{})},
-		"too few servers":            {doctor.NATSServers, doctor.Fault, at(withJetStream, doctor.NATS{Streams: jobstream.Config{Replicas: 3}})},
-		"a full account":             {doctor.NATSStorage, doctor.Fault, fullAccount},
-		"a nearly full disk":         {doctor.NATSStorage, doctor.Warning, judged(jobstream.Inspection{Store: 80, StoreLimit: 100})},
-		"a full disk":                {doctor.NATSStorage, doctor.Fault, server(jobstream.Server{JetStream: true, SyncAlways: true, Store: 99, StoreLimit: 100})},
-		"a server that is away":      {doctor.NATSServers, doctor.Warning, server(jobstream.Server{}, "n2")},
-		"servers that tell nothing":  {doctor.NATSSilent, doctor.Warning, at(withJetStream, doctor.NATS{})},
-		"writes that are not synced": {doctor.NATSSync, doctor.Fault, at(withJetStream+telling, doctor.NATS{})},
+		"an old server":                  {doctor.NATSVersion, doctor.Fault, server(jobstream.Server{Version: "2.12.2"})},
+		"a server in preparation":        {doctor.NATSVersion, doctor.Fault, server(jobstream.Server{Version: "2.12.3-RC.1"})},
+		"a server that is not backed up": {doctor.NATSVersion, doctor.Warning, server(jobstream.Server{Version: "2.14.9"})},
+		"no JetStream":                   {doctor.NATSJetStream, doctor.Fault, at("", doctor.NATS{})},
+		"tiny messages":                  {doctor.NATSPayload, doctor.Fault, at("max_payload: 32768\n"+withJetStream, doctor.NATS{})},
+		"small messages":                 {doctor.NATSPayload, doctor.Warning, at("max_payload: 500000\n"+withJetStream, doctor.NATS{})},
+		"too few streams":                {doctor.NATSStreams, doctor.Fault, at(withJetStream+"accounts { A { jetstream { max_streams: 3, max_file: 100MB }, users: [{user: a, password: a}] } }\nno_auth_user: a\n", doctor.NATS{})},
+		"too few servers":                {doctor.NATSServers, doctor.Fault, at(withJetStream, doctor.NATS{Streams: jobstream.Config{Replicas: 3}})},
+		"a full account":                 {doctor.NATSStorage, doctor.Fault, fullAccount},
+		"a nearly full disk":             {doctor.NATSStorage, doctor.Warning, judged(jobstream.Inspection{Store: 80, StoreLimit: 100})},
+		"a full disk":                    {doctor.NATSStorage, doctor.Fault, server(jobstream.Server{JetStream: true, SyncAlways: true, Store: 99, StoreLimit: 100})},
+		"a server that is away":          {doctor.NATSServers, doctor.Warning, server(jobstream.Server{}, "n2")},
+		"servers that tell nothing":      {doctor.NATSSilent, doctor.Warning, at(withJetStream, doctor.NATS{})},
+		"writes that are not synced":     {doctor.NATSSync, doctor.Fault, at(withJetStream+telling, doctor.NATS{})},
 		// Copies are no substitute for the disk.
 		"copies that are not synced": {doctor.NATSSync, doctor.Fault, at(withJetStream+telling, doctor.NATS{Streams: jobstream.Config{Replicas: 3}})},
 		"a copy that lags": {doctor.StreamCopies, doctor.Warning, judged(jobstream.Inspection{

@@ -15,6 +15,9 @@ import (
 // requests 7581, 7600 and 7602).
 const OldestServer = "2.12.3"
 
+// OldestForBackups is the oldest nats-server whose streams can be backed up and restored.
+const OldestForBackups = "2.15.0"
+
 // VersionError is a server that is too old.
 type VersionError struct {
 	// Server is its address, without credentials.

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -47,6 +48,29 @@ func (f Files) apply(options *redis.Options) error {
 	}
 	options.Password = password
 	return nil
+}
+
+// ServerCertificate is the certificate that Redis shows; nil for a URL without TLS.
+func ServerCertificate(ctx context.Context, address string, files Files) (*x509.Certificate, error) {
+	client, err := NewSecureClient(address, 0, files)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close() // it has made no connection
+	options := client.Options()
+	if options.TLSConfig == nil {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	conn, err := files.dialer(options)(ctx, options.Network, options.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("looking at the certificate of Redis: %w", err)
+	}
+	defer conn.Close()
+	secured, is := conn.(*tls.Conn)
+	if !is {
+		return nil, errors.New("looking at the certificate of Redis: the connection has no TLS")
+	}
+	return secured.ConnectionState().PeerCertificates[0], nil
 }
 
 // dialer dials as the client would by itself, with the files as they are then.

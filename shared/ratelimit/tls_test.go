@@ -48,6 +48,9 @@ func TestTheLimiterOverTLS(t *testing.T) {
 	}
 	l := s.patientLimiter(t, quick())
 	permit(t, l)
+	if shown, err := ratelimit.ServerCertificate(t.Context(), "rediss://"+address, files); err != nil || time.Until(shown.NotAfter) > 24*time.Hour {
+		t.Errorf("Redis shows %+v, %v; want its certificate of a day", shown, err)
+	}
 	rdb := patient(t, s)
 	must.Check(t, rdb.Ping(t.Context()).Err())
 	old, oldKey := ca.IssueUntil(t, "old", time.Now().Add(-time.Hour))
