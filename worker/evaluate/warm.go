@@ -17,9 +17,9 @@ import (
 )
 
 // Prepare reads what a warm-up is made with. An error says that this worker cannot work on
-// it: it is of another mirror or egress, or the inputs are gone.
+// it: it is of another mirror or egress, its files were replaced, or the inputs are gone.
 func (e *Evaluator) Prepare(ctx context.Context, warmUp string) error {
-	if err := e.admitted(ctx); err != nil {
+	if err := errors.Join(e.admitted(ctx), e.cfg.Scorer.Usable(ctx)); err != nil {
 		return err
 	}
 	_, err := e.rounds.by(ctx, warmUp, e.cfg.Bus.WarmUps.Inputs)

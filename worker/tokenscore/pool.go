@@ -181,9 +181,9 @@ func (p *Pool) fill(ctx context.Context, s *slot) error {
 		return err
 	}
 	// The child has looked at the same files by now, and opens no others.
-	if replaced := p.there.Replaced(); replaced != "" {
+	if err := p.unlessReplaced(); err != nil {
 		c.kill()
-		return fmt.Errorf("%w: %s", ErrReplaced, replaced)
+		return err
 	}
 	p.started.Add(1)
 	p.usage.follow(c)
@@ -192,10 +192,18 @@ func (p *Pool) fill(ctx context.Context, s *slot) error {
 	return nil
 }
 
+// unlessReplaced is ErrReplaced if the grammars were replaced.
+func (p *Pool) unlessReplaced() error {
+	if replaced := p.there.Replaced(); replaced != "" {
+		return fmt.Errorf("%w: %s", ErrReplaced, replaced)
+	}
+	return nil
+}
+
 // orReplaced is err, with ErrReplaced if grammars that were replaced can be its cause.
 func (p *Pool) orReplaced(err error) error {
-	if replaced := p.there.Replaced(); replaced != "" && !errors.Is(err, ErrReplaced) {
-		return fmt.Errorf("%w: %s: %w", ErrReplaced, replaced, err)
+	if replaced := p.unlessReplaced(); replaced != nil && !errors.Is(err, ErrReplaced) {
+		return fmt.Errorf("%w: %w", replaced, err)
 	}
 	return err
 }

@@ -2,13 +2,8 @@ package tokenscore
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
-
-	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
 // usage adds up the processor time of all children, those that have ended
@@ -45,24 +40,11 @@ func (u *usage) total() time.Duration {
 	return sum
 }
 
-// Usable says whether the pool can work now: it is open, and the grammars are still those
-// with which it began. It compares their names. New has checked their bytes.
+// Usable says whether the pool can work now: ErrClosed if it is closed, ErrReplaced if the
+// grammars are not the files that New has checked. It compares no bytes.
 func (p *Pool) Usable(context.Context) error {
 	if p.queue.isClosed() {
 		return ErrClosed
 	}
-	m, err := manifest.Read(p.cfg.Grammars)
-	if err == nil && m.Digest() != p.manifest.Digest() {
-		err = fmt.Errorf("others than at the start: %.12s, not %.12s", m.Digest(), p.manifest.Digest())
-	}
-	if err == nil {
-		_, err = os.Stat(filepath.Join(p.cfg.Grammars, m.Runtime.File))
-	}
-	for i := 0; err == nil && i < len(m.Languages); i++ {
-		_, err = os.Stat(filepath.Join(p.cfg.Grammars, m.Languages[i].File))
-	}
-	if err != nil {
-		return &GrammarsError{Dir: p.cfg.Grammars, Err: err}
-	}
-	return nil
+	return p.unlessReplaced()
 }

@@ -26,8 +26,8 @@ var (
 type Config struct {
 	// Bus is the source of miners. Required.
 	Bus *jobstream.Bus
-	// Prepare is called before a warm-up's first miner. It says why this process cannot work
-	// on the warm-up; nil if it can. Required.
+	// Prepare is called before a warm-up's first miner, and after a miner that has failed. It
+	// says why this process cannot work on the warm-up; nil if it can. Required.
 	Prepare func(ctx context.Context, warmUp string) error
 	// Warm works on one miner, and returns the number of pull requests whose files it has
 	// fetched. It must return soon after ctx ends. Required.
@@ -196,24 +196,26 @@ func (r *Runner) next(ctx context.Context, up job.WarmUp) bool {
 	if err != nil && ctx.Err() == nil {
 		r.cfg.Log.WarnContext(ctx, "no miner of the warm-up can be had", "error", err)
 	}
+	fit := len(got) > 0
 	for _, d := range got {
-		r.process(d.Context(ctx), up, d)
+		fit = r.process(d.Context(ctx), up, d)
 	}
-	return len(got) > 0
+	return fit
 }
 
-// process works on one delivery. It drops a miner of a former warm-up.
-func (r *Runner) process(ctx context.Context, up job.WarmUp, d *jobstream.Delivery) {
+// process works on one delivery. It drops a miner of a former warm-up. It returns false if
+// this worker cannot go on: the miner is then another's.
+func (r *Runner) process(ctx context.Context, up job.WarmUp, d *jobstream.Delivery) bool {
 	miner, err := d.Warm()
 	if err != nil || miner.WarmUp != up.ID {
 		r.cfg.Log.WarnContext(ctx, "a message is of no miner of the warm-up", "subject", d.Subject(), "warm_up", up.ID, "error", err)
-		return
+		return true
 	}
 	ctx = telemetry.With(ctx, telemetry.WarmUp.String(up.ID), telemetry.MinerUID.Int(miner.UID))
 	fetched, err := r.alive(ctx, d, func() (int, error) { return r.warm(ctx, up, miner) })
 	outcome := telemetry.WarmDone
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, err != nil && r.cfg.Prepare(ctx, up.ID) != nil:
 		outcome = telemetry.WarmDropped
 	case err != nil:
 		outcome = telemetry.WarmFailed
@@ -221,11 +223,12 @@ func (r *Runner) process(ctx context.Context, up job.WarmUp, d *jobstream.Delive
 	}
 	telemetry.MinerWarmed(ctx, outcome, fetched)
 	if outcome == telemetry.WarmDropped {
-		return
+		return false
 	}
 	if err := d.Ack(ctx); err != nil && ctx.Err() == nil {
 		r.cfg.Log.InfoContext(ctx, "a miner of the warm-up stays in the stream", "error", err)
 	}
+	return true
 }
 
 // alive sends signs of life while work runs. Without them, the miner would look like that of

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,6 +159,32 @@ func TestTheWorkGoesOnAfterAJob(t *testing.T) {
 		b.ends <- nil
 	}
 	until(t, "no miner is left", func() bool { return b.left() == 0 })
+}
+
+// A worker that cannot go on with a warm-up leaves the miner that it has, and takes no other.
+func TestAWorkerThatBecomesUnfitKeepsNoMiner(t *testing.T) {
+	t.Parallel()
+	var unfit atomic.Bool
+	asked := make(chan struct{}, 1000)
+	b := setup(t, func(cfg *warm.Config) {
+		cfg.Prepare = func(context.Context, string) error {
+			if !unfit.Load() {
+				return nil
+			}
+			asked <- struct{}{}
+			return errors.New("its files were replaced")
+		}
+	})
+	b.begin(time.Hour)
+	defer b.run()()
+	<-b.begun
+	unfit.Store(true)
+	b.ends <- errors.New("it cannot score any more")
+	<-asked
+	<-asked // when it looks for a warm-up again
+	if left := b.left(); left != miners || len(b.begun) != 0 {
+		t.Errorf("%d miners are left, %d begun; want %d and no other", left, len(b.begun), miners)
+	}
 }
 
 // A worker that cannot work on a warm-up takes none of its miners: another may.
