@@ -141,11 +141,11 @@ func shown(t *testing.T, name string) string {
 	return string(must.Get(json.Marshal(all))(t))
 }
 
-// address is where the container listens in the fleet's network.
+// address is where the container listens in the network that it shares with its servers.
 func (c container) address(t *testing.T, port string) string {
 	t.Helper()
 	for name, network := range c.NetworkSettings.Networks {
-		if strings.HasSuffix(name, "fleet") {
+		if !strings.HasSuffix(name, "front") {
 			return net.JoinHostPort(network.IPAddress, port)
 		}
 	}
