@@ -130,17 +130,17 @@ CONFORM_PYTHON := $(if $(filter command line environment,$(origin PYTHON)),$(PYT
 # The tests of the conformance package itself need no checkout: make test runs them.
 .PHONY: conform
 conform: build ### compare all scores with a checkout of the validator: make conform VALIDATOR=DIR [N=1000] [SEED=1] [FILES=10000] [PAIRS=DIR,…] [PYTHON=python3.12]
-	@python3 -B -m conformance run "$(VALIDATOR)" --worlds $(or $(N),1000) --seed $(or $(SEED),1) $(if $(FILES),--files $(FILES)) \
+	@"$(PYTHON)" -B -m conformance run "$(VALIDATOR)" --worlds $(or $(N),1000) --seed $(or $(SEED),1) $(if $(FILES),--files $(FILES)) \
 		--pairs "$(PAIRS)" --python "$(CONFORM_PYTHON)" --go "$(GO)" --grammars "$(abspath $(GRAMMARS))"
 
 .PHONY: conform-diff
 conform-diff: ### list what has changed in a checkout of the validator since the state that is followed: make conform-diff VALIDATOR=DIR [FROM=COMMIT]
-	@python3 -B -m conformance diff "$(VALIDATOR)" $(if $(FROM),--since "$(FROM)")
+	@"$(PYTHON)" -B -m conformance diff "$(VALIDATOR)" $(if $(FROM),--since "$(FROM)")
 
 .PHONY: conform-planted
-conform-planted: build ### plant eight changes in copies of a checkout of the validator, and find each: make conform-planted VALIDATOR=DIR
+conform-planted: build ### plant changes in copies of a checkout of the validator, and find each: make conform-planted VALIDATOR=DIR
 	@VALIDATOR="$(VALIDATOR)" PYTHON="$(CONFORM_PYTHON)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
-		python3 -B -m conformance.tests.planted
+		"$(PYTHON)" -B -m conformance.tests.planted
 
 .PHONY: crash
 crash: build ### kill workers and producers three times in a row at every crash point

@@ -9,3 +9,21 @@ of the form that worker/parity runs. Nothing of the validator's code is here, an
 
 `python3.12 -m conformance --help` lists the commands. docs/conform.md describes them.
 """
+
+import sys
+
+# The commands need tomllib and datetime.UTC. The validator itself needs a later Python: packages.WANTED.
+OLDEST = (3, 11)
+
+
+def too_old(version):
+    """What to say to a Python that cannot run the commands, or nothing. Annotations would be an error of the oldest ones."""
+    if tuple(version[:2]) >= OLDEST:
+        return ''
+    return 'conform: this is Python {}.{}, and the commands need {}.{} or later: make conform PYTHON=PATH'.format(*version[:2], *OLDEST)
+
+
+# Before anything else is imported: what is missing in an older Python would end it with 1, which means a difference.
+if too_old(sys.version_info):
+    print(too_old(sys.version_info), file=sys.stderr)
+    raise SystemExit(2)

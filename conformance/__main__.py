@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import followed, ours, packages, pairs, registries, texts, worlds
-from conformance.checkout import WEIGHTS, Checkout, ConformanceError
+from conformance.checkout import WEIGHTS, Checkout, ConformanceError, misfit
 from conformance.compare import Comparison, Difference
 from conformance.naming import Name, Namer, rule_of
 from conformance.report import Report
@@ -75,9 +75,11 @@ def main(argv: list[str]) -> int:
             print(followed.follow(checkout))
             return 0
         return diff(checkout, a.since)
-    except ConformanceError as e:
+    except (ConformanceError, OSError) as e:
         print(f'conform: {e}', file=sys.stderr)
-        return USAGE
+    except Exception as e:  # Python would end with 1, which means a difference
+        print(f'conform: {misfit(e)}', file=sys.stderr)
+    return USAGE
 
 
 def diff(checkout: Checkout, since: str | None) -> int:
@@ -108,7 +110,11 @@ def enter(a: argparse.Namespace, argv: list[str]) -> Checkout:
 def run(a: argparse.Namespace, argv: list[str]) -> int:
     if a.worlds < 0 or a.processes < 1:
         raise ConformanceError('--worlds is at least 0, and --processes at least 1')
-    return Run(a, enter(a, argv)).all()
+    comparison = Run(a, enter(a, argv))
+    try:
+        return comparison.all()
+    finally:
+        comparison.close()
 
 
 def record(a: argparse.Namespace, argv: list[str]) -> int:
@@ -140,7 +146,12 @@ class Run:
         self.namer = Namer(checkout, followed.read())
         self.folder = Path(a.folder)
         self.program = ours.build(ROOT, self.folder, a.go)
+        # Before any other process: what does not fit is said here, and would only end a process of the pool.
+        self.worker = Worker(checkout, self.program, a.grammars)
         self.found: list[Found] = []
+
+    def close(self) -> None:
+        self.worker.close()
 
     def all(self) -> int:
         a = self.a
@@ -204,32 +215,28 @@ class Run:
             by_rule.setdefault(rule_of(f.differences)[0], []).append(f)
         if not by_rule:
             return False
-        worker = Worker(self.checkout, self.program, self.a.grammars)
-        try:
-            for rule, found in list(by_rule.items())[:SHRUNK]:
-                self._name(worker, rule, found)
-        finally:
-            worker.close()
+        for rule, found in list(by_rule.items())[:SHRUNK]:
+            self._name(rule, found)
         return True
 
-    def _name(self, worker: Worker, rule: str, found: list[Found]) -> None:
+    def _name(self, rule: str, found: list[Found]) -> None:
         shown = [f for f in found if f.case]
         if not shown:
             self.report.rule(self.namer.name(found[0].differences), len(found), found[0].what, None)
             return
         smallest = min(shown, key=lambda f: len(str(f.case)))
-        case, name, seconds = self.shrink(worker, rule, smallest)
-        file = self._write(worker, rule, case)
+        case, name, seconds = self.shrink(rule, smallest)
+        file = self._write(rule, case)
         self.report.rule(name, len(found), smallest.what, file, len(case['miners']), seconds)
 
-    def shrink(self, worker: Worker, rule: str, found: Found) -> tuple[dict[str, Any], Name, float]:
+    def shrink(self, rule: str, found: Found) -> tuple[dict[str, Any], Name, float]:
         """The smallest case that differs by a rule, and the name of it."""
 
         def differences(case: dict[str, Any]) -> list[Difference]:
             try:
-                return worker.play('', case).differences
-            except (ConformanceError, KeyError, ValueError):
-                return []  # no case that both can play
+                return self.worker.play('', case).differences
+            except Exception:  # no case that both can play
+                return []
 
         def differs(case: dict[str, Any]) -> bool:
             d = differences(case)
@@ -238,11 +245,11 @@ class Run:
         began = time.monotonic()
         assert found.case
         case = Shrinker(found.case, differs).shrink()
-        return case, self.namer.name(differences(case) or found.differences, worker.both(case)[0]), time.monotonic() - began
+        return case, self.namer.name(differences(case) or found.differences, self.worker.both(case)[0]), time.monotonic() - began
 
-    def _write(self, worker: Worker, rule: str, case: dict[str, Any]) -> Path:
+    def _write(self, rule: str, case: dict[str, Any]) -> Path:
         file = self.folder / 'differ' / 'rounds' / f'{re.sub("[^a-z]+", "-", rule)}.json'
-        write(file, case, [r['outcome'] for r in worker.validator.play(case)])
+        write(file, case, [r['outcome'] for r in self.worker.validator.play(case)])
         return file
 
     def _real(self) -> bool:
@@ -250,14 +257,10 @@ class Run:
         folder, began = self.folder / 'real', time.monotonic()
         for old in (folder / 'rounds').glob('*.json'):
             old.unlink()
-        worker = Worker(self.checkout, self.program, self.a.grammars)
-        try:
-            seeds = range(self.a.seed, self.a.seed + self.a.worlds, REAL)
-            for seed in seeds:
-                case = worlds.case(seed)
-                write(folder / 'rounds' / f'{seed:06d}.json', case, [r['outcome'] for r in worker.validator.play(case)])
-        finally:
-            worker.close()
+        seeds = range(self.a.seed, self.a.seed + self.a.worlds, REAL)
+        for seed in seeds:
+            case = worlds.case(seed)
+            write(folder / 'rounds' / f'{seed:06d}.json', case, [r['outcome'] for r in self.worker.validator.play(case)])
         done = subprocess.run(
             [str(self.program.resolve()), '-test.run', '^TestRealPath$', '-test.timeout', '2h', '-test.parallel', '4'],
             cwd=ROOT / 'worker/parity',

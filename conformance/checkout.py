@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import tomllib
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,13 @@ CONSTANTS = 'gittensor/constants.py'
 
 class ConformanceError(Exception):
     """Something that the person who runs the command can put right: its text says what and how."""
+
+
+def misfit(e: BaseException) -> ConformanceError:
+    """What an error that nobody foresaw says to the person who runs the command: where the driver and a checkout part."""
+    frames = traceback.extract_tb(e.__traceback__)
+    where = f' ({frames[-1].filename}, line {frames[-1].lineno}, in {frames[-1].name})' if frames else ''
+    return ConformanceError(f'the driver does not fit this checkout: {type(e).__name__}: {e}{where}')
 
 
 def names_in(source: str) -> set[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from conformance import pairs, registries, worlds
-from conformance.checkout import Checkout, ConformanceError
+from conformance.checkout import Checkout, ConformanceError, misfit
 from conformance.compare import Comparison, Difference, compare_rounds
 from conformance.ours import Ours, fill
 from conformance.validator import Validator
@@ -118,5 +118,10 @@ def start(folder: str, program: str, grammars: str) -> None:
 def do(task: tuple[Any, ...]) -> list[Found]:
     """Does one task: the name of a method, and its arguments."""
     assert _worker
-    found = getattr(_worker, task[0])(*task[1:])
+    try:
+        found = getattr(_worker, task[0])(*task[1:])
+    except ConformanceError:
+        raise
+    except Exception as e:  # here its traceback is still known: it does not cross to the other process
+        raise misfit(e) from e
     return found if isinstance(found, list) else [found]

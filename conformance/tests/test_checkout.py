@@ -2,10 +2,13 @@ import contextlib
 import io
 import subprocess
 import unittest
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from unittest import mock
 
-from conformance import followed, packages
+from conformance import followed, packages, too_old, work
 from conformance.__main__ import main
 from conformance.checkout import CONSTANTS, NEEDS, Checkout, ConformanceError
 
@@ -55,6 +58,31 @@ class TestCheckout(unittest.TestCase):
         with contextlib.redirect_stderr(said):
             self.assertEqual(main(['run', '/nowhere']), 2)
         self.assertIn('git clone', said.getvalue())
+
+    def test_no_error_is_taken_for_a_difference(self) -> None:
+        for error, said in (
+            (
+                TypeError("get_rewards() missing 'budget'"),
+                'the driver does not fit this checkout: TypeError: get_rewards() missing',
+            ),
+            (BrokenProcessPool('a process ended'), 'the driver does not fit this checkout: BrokenProcessPool: a process ended'),
+            (PermissionError(13, 'Permission denied', 'bin'), 'Permission denied'),
+        ):
+            with mock.patch('conformance.__main__.run', side_effect=error), contextlib.redirect_stderr(io.StringIO()) as stderr:
+                self.assertEqual(main(['run', '/nowhere']), 2)
+            self.assertIn(said, stderr.getvalue())
+
+    def test_a_process_says_where_driver_and_checkout_part(self) -> None:
+        def world(seed: int) -> None:
+            raise TypeError('get_rewards() takes 4 arguments')
+
+        with mock.patch.object(work, '_worker', SimpleNamespace(world=world)), self.assertRaises(ConformanceError) as e:
+            work.do(('world', 1))
+        self.assertRegex(str(e.exception), r'get_rewards\(\) takes 4 arguments \(.*test_checkout.py, line \d+, in world\)')
+
+    def test_an_older_python_is_told_what_it_lacks(self) -> None:
+        self.assertIn('this is Python 3.10, and the commands need 3.11', too_old((3, 10, 13)))
+        self.assertEqual(too_old((3, 11)), '')
 
     def test_a_python_is_named_when_it_does_not_do(self) -> None:
         with TemporaryDirectory() as folder:
