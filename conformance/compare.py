@@ -15,6 +15,8 @@ KEYED = {
     'issue_discovery_rewards',
     'pull_requests',
     'scored_issues',
+    'pulls',
+    'issues',
 }
 # Lists of things that have a name, by the fields that are the name.
 NAMED = {
@@ -108,10 +110,9 @@ def compare_rounds(ours: list[Any], theirs: list[Any]) -> Comparison:
     c = Comparison()
     for i, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
         number = str(i)
-        for kind, windows in other['windows'].items():  # both lists are asked for with the same windows
-            c.compare(
-                (number, 'windows', kind), {k: instant(v) for k, v in mine['windows'].items()}, {k: instant(v) for k, v in windows.items()}
-            )
+        windows = {k: instant(v) for k, v in mine['windows'].items()}  # the product asks for both lists of every miner with these
+        for person, kind, asked in other['windows']:
+            c.compare((number, 'windows', person, kind), windows, asked if asked == ABSENT else {k: instant(v) for k, v in asked.items()})
         for key in sorted(set(mine['files']) & set(other['files'])):
             c.compare((number, 'files', key, 'file list'), mine['files'][key], other['files'][key])
         c.compare((number,), mine['outcome'], other['outcome'])

@@ -20,6 +20,7 @@ from typing import Any
 
 from conformance import packages
 from conformance.checkout import WEIGHTS, Checkout, ConformanceError
+from conformance.compare import ABSENT
 
 PULL = (
     'base_score token_score structural_count structural_score leaf_count leaf_score total_nodes_scored issue_multiplier '
@@ -96,7 +97,8 @@ class Validator:
         self.adapters = self._module(f'{oss}.mirror.adapters')
         self.fallback = self._fallback()
         self.files: dict[str, list[dict[str, Any]]] = {}
-        self.windows: dict[str, dict[str, str]] = {}
+        # Who was asked for, which list, and with which windows: ABSENT if the list was not asked for with any.
+        self.windows: list[tuple[str, str, Any]] = []
         for scorer in SCORERS:
             if hasattr(self.scoring, scorer):
                 setattr(self.scoring, scorer, self._noting)
@@ -168,7 +170,7 @@ class Validator:
         registry, mirror = case['registry'], case['mirror']
         for number in case['rounds']:
             registry, mirror = number.get('registry') or registry, number.get('mirror') or mirror
-            self.files, self.windows = {}, {}
+            self.files, self.windows = {}, []
             outcome = self._round(number, number.get('miners') or case['miners'], self.registry(registry), mirror, cache)
             played.append({'outcome': outcome, 'windows': self.windows, 'files': self.files})
         return played
@@ -190,6 +192,8 @@ class Validator:
             return evaluations, stored, penalized
 
         evaluations, stored, penalized = asyncio.run(go())
+        if repositories:
+            self._not_asked(by_uid, evaluations, set(number.get('unreachable_identity') or []))
         maintainers = self.forward.build_maintainer_uids_by_repo(evaluations, repositories, set(uids))
         rewards = self.emission.blend_emission_pools(evaluations, repositories, set(uids), maintainers)
         breakdown = self.emission.calculate_repo_emission_breakdown(evaluations, repositories, set(uids), maintainers)
@@ -201,6 +205,15 @@ class Validator:
             'emission': [{k: _keyed(v) for k, v in dataclasses.asdict(b).items()} for b in breakdown],
             'miners': {str(uid): _miner(e) for uid, e in evaluations.items()},
         }
+
+    def _not_asked(self, by_uid: dict[int, Any], evaluations: Any, unreachable: set[int]) -> None:
+        """Notes the lists that a miner with an evaluation has, and that were not asked for."""
+        asked = {(person, kind) for person, kind, _ in self.windows}
+        for uid, evaluation in evaluations.items():
+            if evaluation.failed_reason is None:
+                for kind in ('issues',) if uid in unreachable else ('pulls', 'issues'):
+                    if (by_uid[uid]['github_id'], kind) not in asked:
+                        self.windows.append((by_uid[uid]['github_id'], kind, ABSENT))
 
     def _freeze(self, at: datetime) -> None:
         class Frozen(datetime):
@@ -238,8 +251,8 @@ class Validator:
             parts = path.strip('/').split('/')[2:]
             if parts[0] == 'miners':
                 kind = parts[2] if parts[2] == 'pulls' or json_body else 'open_issues'
-                if json_body:
-                    self.windows[kind] = json_body.get('since_by_repo', {})
+                if kind != 'open_issues':
+                    self.windows.append((parts[1], kind, json_body['since_by_repo'] if json_body else {}))
                 if f'{kind}:{parts[1]}' in fail:
                     raise error('failed by the case')
                 items = copy.deepcopy(mirror[kind].get(parts[1], []))

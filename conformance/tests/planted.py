@@ -1,8 +1,8 @@
 """Changes, each planted in a copy of a checkout.
 
 One of a rule is found, by a world of at most three miners, and named. One that the driver does not fit any more ends the
-comparison with 2, and is named too. This takes minutes and a checkout: make conform-planted VALIDATOR=DIR. The other tests
-of this folder need neither.
+comparison with 2, and is named too. This takes minutes and a checkout: make conform-planted VALIDATOR=DIR. PLANT=WORDS
+chooses some by their kind. The other tests of this folder need neither.
 """
 
 import json
@@ -58,6 +58,21 @@ PLANTS = [
     ),
     Plant('a window', 'gittensor/validator/oss_contributions/mirror/load.py', r'timedelta\((days=)', r'timedelta(hours=1, \1', 'window'),
     Plant(
+        'a window that leaves repositories out',
+        'gittensor/validator/oss_contributions/mirror/load.py',
+        r'(for name, rc in master_repositories.items\(\)\n)',
+        r'\1        if rc.emission_share > 0\n',
+        'window',
+    ),
+    Plant(
+        'a list without windows',
+        'gittensor/validator/issue_discovery/scan.py',
+        r'(client.get_miner_issues, evaluation.github_id), since_by_repo=since_by_repo',
+        r'\1',
+        'window',
+        20,
+    ),
+    Plant(
         "a grammar's version",
         'uv.lock',
         r'(?s)(name = "tree-sitter-language-pack"\nversion = ")0\.7\.2("\nsource.*?)\nsdist = .*?\nwheels = \[\n.*?\n\]',
@@ -90,7 +105,8 @@ MISFITS = [
 
 class TestPlanted(unittest.TestCase):
     def test_each_change_is_found_and_named(self) -> None:
-        for plant in PLANTS:
+        chosen = os.environ.get('PLANT', '')
+        for plant in (p for p in PLANTS if chosen in p.kind):
             with self.subTest(plant.kind), tempfile.TemporaryDirectory() as folder:
                 found = Path(folder) / 'found'
                 done = self.compared(plant, found)
@@ -102,7 +118,8 @@ class TestPlanted(unittest.TestCase):
                     self.assertLessEqual(len(json.loads(case.read_text())['miners']), 3, case.name)
 
     def test_what_the_driver_does_not_know_is_named(self) -> None:
-        for plant in MISFITS:
+        chosen = os.environ.get('PLANT', '')
+        for plant in (p for p in MISFITS if chosen in p.kind):
             with self.subTest(plant.kind), tempfile.TemporaryDirectory() as folder:
                 done = self.compared(plant._replace(worlds=6), Path(folder) / 'found')
                 self.assertEqual(done.returncode, 2, done.stdout)

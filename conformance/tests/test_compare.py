@@ -30,5 +30,16 @@ class TestCompare(unittest.TestCase):
         self.assertEqual(instant('2026-06-01T00:00:00Z'), instant('2026-06-01T00:00:00+00:00'))
         self.assertEqual(instant('2026-06-01T00:00:00.25Z'), instant('2026-06-01T00:00:00.250000+00:00'))
         ours = [{'windows': {'a/b': '2026-06-01T00:00:00Z'}, 'files': {}, 'outcome': {}}]
-        theirs = [{'windows': {'issues': {'a/b': '2026-06-01T01:00:00+00:00'}}, 'files': {}, 'outcome': {}}]
-        self.assertEqual([d.path for d in compare_rounds(ours, theirs).differences], [('0', 'windows', 'issues', 'a/b')])
+
+        def path(*windows: tuple[str, str, object]) -> list[tuple[str, ...]]:
+            theirs = [{'windows': windows, 'files': {}, 'outcome': {}}]
+            return [d.path for d in compare_rounds(ours, theirs).differences]
+
+        same = {'a/b': '2026-06-01T00:00:00+00:00'}
+        self.assertEqual(path(('7', 'pulls', same), ('7', 'issues', same)), [])
+        self.assertEqual(
+            path(('7', 'issues', {'a/b': '2026-06-01T01:00:00+00:00'}), ('8', 'issues', same)), [('0', 'windows', '7', 'issues', 'a/b')]
+        )
+        self.assertEqual(path(('7', 'pulls', {})), [('0', 'windows', '7', 'pulls', 'a/b')], 'a repository that only we ask for')
+        self.assertEqual(path(('7', 'pulls', {**same, 'c/d': same['a/b']})), [('0', 'windows', '7', 'pulls', 'c/d')])
+        self.assertEqual(path(('7', 'pulls', ABSENT)), [('0', 'windows', '7', 'pulls')], 'a list that only we ask for')
