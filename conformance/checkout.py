@@ -17,11 +17,15 @@ REPOSITORY = 'https://github.com/entrius/gittensor'
 NEEDS = {
     'gittensor/constants.py': ['PR_LOOKBACK_DAYS', 'TIME_DECAY_GRACE_PERIOD_HOURS', 'OSS_EMISSION_SHARE'],
     'gittensor/classes.py': ['MinerEvaluation', 'MinerEvaluationCache', 'FileChange', 'PrScoringResult'],
-    'gittensor/utils/mirror/client.py': ['MirrorClient', 'MirrorRequestError'],
+    'gittensor/utils/mirror/client.py': ['MirrorClient', 'MirrorRequestError', '_request', 'requests'],
     'gittensor/validator/forward.py': ['build_maintainer_uids_by_repo'],
     'gittensor/validator/emission_allocation.py': ['blend_emission_pools', 'calculate_repo_emission_breakdown'],
-    'gittensor/validator/oss_contributions/reward.py': ['get_rewards', 'evaluate_miners_pull_requests'],
-    'gittensor/validator/oss_contributions/inspections.py': ['validate_response_and_initialize_miner_evaluation'],
+    'gittensor/validator/pat_storage.py': ['load_all_pats'],
+    'gittensor/validator/oss_contributions/reward.py': ['get_rewards', 'evaluate_miners_pull_requests', 'pat_storage'],
+    'gittensor/validator/oss_contributions/inspections.py': [
+        'validate_response_and_initialize_miner_evaluation',
+        'validate_github_credentials_result',
+    ],
     'gittensor/validator/oss_contributions/mirror/load.py': ['load_miner_prs'],
     'gittensor/validator/oss_contributions/mirror/scoring.py': ['score_miner_prs', 'calculate_base_score_for_pr_files'],
     'gittensor/validator/issue_discovery/scan.py': ['run_issue_discovery'],
@@ -50,20 +54,27 @@ class ConformanceError(Exception):
     """Something that the person who runs the command can put right: its text says what and how."""
 
 
+def unfit(what: str) -> ConformanceError:
+    """The error of a checkout that has something that the driver does not know."""
+    return ConformanceError(f'the driver does not fit this checkout: {what}')
+
+
 def misfit(e: BaseException) -> ConformanceError:
     """What an error that nobody foresaw says to the person who runs the command: where the driver and a checkout part."""
     frames = traceback.extract_tb(e.__traceback__)
     where = f' ({frames[-1].filename}, line {frames[-1].lineno}, in {frames[-1].name})' if frames else ''
-    return ConformanceError(f'the driver does not fit this checkout: {type(e).__name__}: {e}{where}')
+    return unfit(f'{type(e).__name__}: {e}{where}')
 
 
 def names_in(source: str) -> set[str]:
-    """The names that a module defines: functions and classes at any depth, and what is assigned at the top."""
+    """The names that a module has: functions and classes at any depth, and what is assigned or imported at the top."""
     tree = ast.parse(source)
     names = {n.name for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))}
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         names |= {t.id for t in targets if isinstance(t, ast.Name)}
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {a.asname or a.name.partition('.')[0] for a in node.names}
     return names
 
 

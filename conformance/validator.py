@@ -7,7 +7,6 @@ are parsed. All that decides is the checkout's own.
 
 import ast
 import asyncio
-import copy
 import dataclasses
 import importlib
 import json
@@ -19,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from conformance import packages
-from conformance.checkout import WEIGHTS, Checkout, ConformanceError
+from conformance.checkout import WEIGHTS, Checkout, ConformanceError, unfit
 from conformance.compare import ABSENT
+from conformance.mirror import Mirror, cut_off
 
 PULL = (
     'base_score token_score structural_count structural_score leaf_count leaf_score total_nodes_scored issue_multiplier '
@@ -97,8 +97,8 @@ class Validator:
         self.adapters = self._module(f'{oss}.mirror.adapters')
         self.fallback = self._fallback()
         self.files: dict[str, list[dict[str, Any]]] = {}
-        # Who was asked for, which list, and with which windows: ABSENT if the list was not asked for with any.
-        self.windows: list[tuple[str, str, Any]] = []
+        self.unfit: list[str] = []
+        cut_off(self.client.requests.Session, self.unfit)
         for scorer in SCORERS:
             if hasattr(self.scoring, scorer):
                 setattr(self.scoring, scorer, self._noting)
@@ -124,7 +124,7 @@ class Validator:
         folder = Path(self._folder.name)
         (folder / 'programming_languages.json').write_text(languages)
         (folder / 'token_weights.json').write_text(tokens)
-        self.weights._get_weights_dir = lambda: folder
+        self._replace(self.weights, '_get_weights_dir', lambda: folder)
         self.languages, self.tokens = self.weights.load_programming_language_weights(), self.weights.load_token_config()
 
     def without(self) -> list[str]:
@@ -170,15 +170,16 @@ class Validator:
         registry, mirror = case['registry'], case['mirror']
         for number in case['rounds']:
             registry, mirror = number.get('registry') or registry, number.get('mirror') or mirror
-            self.files, self.windows = {}, []
-            outcome = self._round(number, number.get('miners') or case['miners'], self.registry(registry), mirror, cache)
-            played.append({'outcome': outcome, 'windows': self.windows, 'files': self.files})
+            self.files = {}
+            outcome, windows = self._round(number, number.get('miners') or case['miners'], self.registry(registry), mirror, cache)
+            self._fits()
+            played.append({'outcome': outcome, 'windows': windows, 'files': self.files})
         return played
 
-    def _round(self, number: Any, miners: list[Any], repositories: Any, mirror: Any, cache: Any) -> dict[str, Any]:
+    def _round(self, number: Any, miners: list[Any], repositories: Any, answers: Any, cache: Any) -> tuple[dict[str, Any], list[Any]]:
         by_uid = {m['uid']: m for m in miners}
         self._freeze(_instant(number['as_of']))
-        self._serve(mirror, {k.lower() for k in number.get('fail') or []})
+        mirror = self._serve(answers, {k.lower() for k in number.get('fail') or []})
         self._identify(by_uid, set(number.get('unreachable_identity') or []))
         validator = types.SimpleNamespace(
             metagraph=types.SimpleNamespace(hotkeys={uid: m['hotkey'] for uid, m in by_uid.items()}), evaluation_cache=cache
@@ -193,11 +194,11 @@ class Validator:
 
         evaluations, stored, penalized = asyncio.run(go())
         if repositories:
-            self._not_asked(by_uid, evaluations, set(number.get('unreachable_identity') or []))
+            _not_asked(mirror, by_uid, evaluations, set(number.get('unreachable_identity') or []))
         maintainers = self.forward.build_maintainer_uids_by_repo(evaluations, repositories, set(uids))
         rewards = self.emission.blend_emission_pools(evaluations, repositories, set(uids), maintainers)
         breakdown = self.emission.calculate_repo_emission_breakdown(evaluations, repositories, set(uids), maintainers)
-        return {
+        outcome = {
             'from_stored': sorted(stored),
             'shared_account': sorted(penalized),
             'maintainers': maintainers,
@@ -205,15 +206,7 @@ class Validator:
             'emission': [{k: _keyed(v) for k, v in dataclasses.asdict(b).items()} for b in breakdown],
             'miners': {str(uid): _miner(e) for uid, e in evaluations.items()},
         }
-
-    def _not_asked(self, by_uid: dict[int, Any], evaluations: Any, unreachable: set[int]) -> None:
-        """Notes the lists that a miner with an evaluation has, and that were not asked for."""
-        asked = {(person, kind) for person, kind, _ in self.windows}
-        for uid, evaluation in evaluations.items():
-            if evaluation.failed_reason is None:
-                for kind in ('issues',) if uid in unreachable else ('pulls', 'issues'):
-                    if (by_uid[uid]['github_id'], kind) not in asked:
-                        self.windows.append((by_uid[uid]['github_id'], kind, ABSENT))
+        return outcome, mirror.windows
 
     def _freeze(self, at: datetime) -> None:
         class Frozen(datetime):
@@ -222,7 +215,7 @@ class Validator:
                 return at if tz else at.replace(tzinfo=None)
 
         for module in self.clocks:
-            module.datetime = Frozen
+            self._replace(module, 'datetime', Frozen)
 
     def _identify(self, by_uid: dict[int, Any], unreachable: set[int]) -> None:
         found = self.identities.GitHubCredentialValidation
@@ -234,40 +227,40 @@ class Validator:
                 return found(None, 'no identity')
             return found(by_uid[uid]['github_id'], None)
 
-        self.inspections.validate_github_credentials_result = look_up
-        self.reward.pat_storage.load_all_pats = lambda: [
+        tokens = [
             {'uid': m['uid'], 'hotkey': m['hotkey'] if m['token'] != 'stale' else 'another', 'pat': 't', 'github_id': m['github_id']}
             for m in by_uid.values()
             if m['token'] != 'none'
         ]
+        self._replace(self.inspections, 'validate_github_credentials_result', look_up)
+        self._replace(self.reward.pat_storage, 'load_all_pats', lambda: tokens)
 
-    def _serve(self, mirror: Any, fail: set[str]) -> None:
-        """Answers the client's requests from the world. What a round fails, fails for good."""
-        files = {k.lower(): v for k, v in mirror['files'].items()}
-        maintainers = {k.lower(): v for k, v in mirror['maintainers'].items()}
-        error = self.client.MirrorRequestError
+    def _serve(self, answers: Any, fail: set[str]) -> Mirror:
+        """Answers the client's requests from the world."""
+        mirror = Mirror(answers, fail, self.client.MirrorRequestError, self.unfit)
+        self._replace(self.client.MirrorClient, '_request', lambda client, *a, **k: mirror.answer(*a, **k))
+        return mirror
 
-        def answer(client: Any, method: str, path: str, params: Any = None, json_body: Any = None) -> Any:
-            parts = path.strip('/').split('/')[2:]
-            if parts[0] == 'miners':
-                kind = parts[2] if parts[2] == 'pulls' or json_body else 'open_issues'
-                if kind != 'open_issues':
-                    self.windows.append((parts[1], kind, json_body['since_by_repo'] if json_body else {}))
-                if f'{kind}:{parts[1]}' in fail:
-                    raise error('failed by the case')
-                items = copy.deepcopy(mirror[kind].get(parts[1], []))
-                return {'github_id': parts[1], 'since': None, 'generated_at': None, 'pull_requests' if kind == 'pulls' else 'issues': items}
-            if parts[0] == 'pulls':
-                key = f'{parts[1]}/{parts[2]}#{parts[3]}'.lower()
-                if f'files:{key}' in fail or key not in files:
-                    raise error('404, or failed by the case')
-                return copy.deepcopy(files[key])
-            key = f'{parts[1]}/{parts[2]}'.lower()
-            if f'maintainers:{key}' in fail:
-                raise error('failed by the case')
-            return {'repo_full_name': key, 'generated_at': None, 'maintainers': maintainers.get(key, [])}
+    def _replace(self, holder: Any, name: str, by: Any) -> None:
+        """Puts something in the place of what the validator has. What it has no more would stay in force unseen."""
+        if not hasattr(holder, name):
+            raise unfit(f'{holder.__name__} has no {name} to replace')
+        setattr(holder, name, by)
 
-        self.client.MirrorClient._request = answer
+    def _fits(self) -> None:
+        """Says what the validator did that the driver does not know. The validator may have caught the error."""
+        if self.unfit:
+            raise unfit(self.unfit[0])
+
+
+def _not_asked(mirror: Mirror, by_uid: dict[int, Any], evaluations: Any, unreachable: set[int]) -> None:
+    """Notes the lists that were not asked for of a miner with an evaluation."""
+    asked = {(person, kind) for person, kind, _ in mirror.windows}
+    for uid, evaluation in evaluations.items():
+        if evaluation.failed_reason is None:
+            for kind in ('issues',) if uid in unreachable else ('pulls', 'issues'):
+                if (by_uid[uid]['github_id'], kind) not in asked:
+                    mirror.windows.append((by_uid[uid]['github_id'], kind, ABSENT))
 
 
 def _file(name: str, result: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from conformance.checkout import Checkout, ConformanceError
 from conformance.work import ROOT
 
+CLIENT = 'gittensor/utils/mirror/client.py'
 SCORING = 'gittensor/validator/oss_contributions/mirror/scoring.py'
 
 
@@ -99,6 +100,16 @@ MISFITS = [
         r'(?s)(= isolated_calculate_token_score\(.*?)(\n    \))',
         r'\1\n        budget=1,\2',
         "unexpected keyword argument 'budget'",
+    ),
+    Plant('a new name', CLIENT, r'(?s)_request\((.*)_request\((.*)_request\(', r'_send(\1_send(\2_send(', 'client.py has no _request'),
+    Plant('another path', CLIENT, r'/api/v1/miners/', '/api/v2/miners/', 'it has no answer to POST /api/v2/miners/'),
+    Plant('a new field', CLIENT, r'(            body = \{)', r"\1'limit': 9,", 'with the fields limit, since_by_repo'),
+    Plant(
+        'a way past',
+        CLIENT,
+        r'self\._post\(path, body\)',
+        'self.session.post(self.base_url + path).json()',
+        'reaches out past what is replaced: POST',
     ),
 ]
 
