@@ -159,6 +159,7 @@ class Run:
         with ProcessPoolExecutor(
             a.processes, get_context('spawn'), start, (str(self.checkout.folder), str(self.program), a.grammars)
         ) as pool:
+            self._part(pool, 'settings of a repository', [('settings',)])
             self._part(pool, 'worlds', [('world', a.seed + i) for i in range(a.worlds)])
             if not a.no_recorded:
                 self._part(pool, 'cases of the project', [('recorded', str(f)) for f in sorted(CASES.iterdir())])

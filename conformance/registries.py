@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from conformance.checkout import REGISTRY, WEIGHTS, Checkout, ConformanceError
+from conformance.compare import ABSENT, Difference
+from conformance.draws import ELIGIBILITY, LABELS, SCORING, TIME_DECAY
 
 # The product's names of what the validator's loader reads.
 REPOSITORY = {
@@ -19,7 +21,15 @@ REPOSITORY = {
     'default_label_multiplier': 'DefaultLabelMultiplier',
     'fixed_base_score': 'FixedBaseScore',
 }
-WORDS = {'prs': 'PRs', 'pr': 'PR'}
+# The settings that are compared part by part.
+PARTS = ('label_multipliers', 'eligibility', 'scoring')
+KNOWN = {
+    '': [*REPOSITORY, 'label_multipliers'],
+    'eligibility': list(ELIGIBILITY),
+    'scoring': list(SCORING),
+    'time_decay': list(TIME_DECAY),
+    'label_multipliers': [*LABELS, '*', 'kind/*'],
+}
 VALUES: list[Any] = [-1, 0, 1, 2, 0.5, 1e9, True, None, 'x', '0.5', [], {}]
 REFUSED = 'refused'
 
@@ -39,6 +49,15 @@ def ours_of(answer: dict[str, Any]) -> Any:
         }
         for r in answer['registry']['Repositories']
     }
+
+
+def settings(config: Any) -> list[Difference]:
+    """How the settings of a repository that the validator's loader reads are not those that are compared."""
+    known, theirs = {*REPOSITORY, *PARTS}, {f.name for f in dataclasses.fields(config)}
+    return [
+        Difference(('0', 'registry', 'settings', name), *((ABSENT, 'a setting') if name in theirs else ('a setting', ABSENT)))
+        for name in sorted(known ^ theirs)
+    ]
 
 
 def theirs_of(validator: Any, registry: Any) -> Any:
@@ -65,10 +84,14 @@ def theirs_of(validator: Any, registry: Any) -> Any:
 
 def _unchecked(settings: dict[str, Any]) -> bool:
     """Whether a setting is of a kind that the validator's loader passes on unread. The product refuses such a registry on
-    purpose: the validator would fail, or score by chance, when a rule reads the setting."""
+    purpose: the validator would fail, or score by chance, when a rule reads the setting. So is a boolean as the multiplier of
+    a label, which the loader reads as a number."""
+    multipliers = settings.get('label_multipliers')
+    factors = [settings.get('default_label_multiplier'), *(multipliers.values() if isinstance(multipliers, dict) else [])]
     branches, fixed = settings.get('additional_acceptable_branches'), settings.get('fixed_base_score')
     return (
-        not isinstance(settings.get('trusted_label_pipeline'), bool | None)
+        any(isinstance(f, bool) for f in factors)
+        or not isinstance(settings.get('trusted_label_pipeline'), bool | None)
         or not (branches is None or isinstance(branches, list) and all(isinstance(b, str) for b in branches))
         or not (fixed is None or isinstance(fixed, (int, float)) and not isinstance(fixed, bool))
     )
@@ -124,7 +147,7 @@ def mutated(registry: dict[str, Any], seed: int, count: int) -> Iterator[Any]:
 
 
 def _mutate(r: random.Random, settings: dict[str, Any]) -> None:
-    part = r.choice(['', '', 'eligibility', 'scoring', 'time_decay'])
+    part = r.choice(['', '', 'eligibility', 'scoring', 'time_decay', 'label_multipliers'])
     target = settings
     if part:
         target = settings.setdefault('scoring' if part == 'time_decay' else part, {})
@@ -132,13 +155,7 @@ def _mutate(r: random.Random, settings: dict[str, Any]) -> None:
             target = target.setdefault('time_decay', {})
     if not isinstance(target, dict):
         return
-    known = {
-        '': list(REPOSITORY) + ['label_multipliers'],
-        'eligibility': ['min_valid_merged_prs', 'min_credibility', 'max_open_pr_threshold'],
-        'scoring': ['pr_lookback_days', 'review_penalty_rate', 'src_tok_saturation_scale', 'open_pr_collateral_percent'],
-        'time_decay': ['grace_period_hours', 'sigmoid_midpoint_days', 'min_multiplier', 'sigmoid_steepness'],
-    }[part]
-    key = r.choice(known + (['unknown_key'] if part else []))
+    key = r.choice(KNOWN[part] + (['unknown_key'] if part else []))
     if key in target and r.random() < 0.3:
         del target[key]
     else:

@@ -93,6 +93,11 @@ class Worker:
         finally:
             self.validator.use_weights(*before)
 
+    def settings(self) -> Found:
+        """Compares which settings of a repository there are."""
+        differences = registries.settings(self.validator.weights.RepositoryConfig)
+        return Found('the settings of a repository', 0, len(registries.REPOSITORY) + len(registries.PARTS), differences)
+
     def registry(self, what: str, registry: Any) -> Found:
         c = Comparison()
         mine, other = registries.ours_of(self.ours.ask({'registry': registry})), registries.theirs_of(self.validator, registry)

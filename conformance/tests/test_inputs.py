@@ -1,10 +1,21 @@
+import dataclasses
 import random
 import subprocess
 import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from conformance import pairs, registries, texts, worlds
+from conformance.compare import ABSENT
+
+
+def _parts(settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The objects of a repository's settings that are objects."""
+    scoring = settings.get('scoring')
+    found = [('', settings), *((p, settings.get(p)) for p in registries.PARTS)]
+    found.append(('time_decay', scoring.get('time_decay') if isinstance(scoring, dict) else None))
+    return [(part, of) for part, of in found if isinstance(of, dict)]
 
 
 class TestInputs(unittest.TestCase):
@@ -72,6 +83,23 @@ class TestInputs(unittest.TestCase):
                 git('commit', '-m', 'm')
             found = sorted((p['base_content'] or '', p['head_content']) for p in pairs.history(folder, 1, 10, {'py'}))
         self.assertEqual(found, [('', 'x = 1\n'), ('x = 1\n', 'x = 2\n')])
+
+    def test_mutated_registries_have_every_setting_and_bad_values_of_each(self) -> None:
+        tried: dict[str, set[str]] = {}
+        for registry in registries.mutated({'a/b': {'emission_share': 0.5}}, 1, 2500):
+            for part, settings in _parts(registry['a/b']):
+                for key, value in settings.items():
+                    tried.setdefault(f'{part}.{key}', set()).add(repr(value))
+        for part, keys in registries.KNOWN.items():
+            for key in keys:
+                self.assertGreater(len(tried[f'{part}.{key}']), 5, f'{part}.{key}')
+
+    def test_a_setting_that_is_not_compared_is_a_difference(self) -> None:
+        known = [*registries.REPOSITORY, *registries.PARTS]
+        self.assertEqual(registries.settings(dataclasses.make_dataclass('RepositoryConfig', known)), [])
+        other = dataclasses.make_dataclass('RepositoryConfig', [*known[1:], 'review_bonus'])
+        found = [(d.path[-1], d.ours, d.theirs) for d in registries.settings(other)]
+        self.assertEqual(found, [('emission_share', 'a setting', ABSENT), ('review_bonus', ABSENT, 'a setting')])
 
     def test_names_of_settings_are_the_validators(self) -> None:
         self.assertEqual(
