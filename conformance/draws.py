@@ -6,11 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 MAINTAINER = ['OWNER', 'MEMBER', 'COLLABORATOR']
-FOLDERS = ['src/', 'lib/core/', '', 'tests/', 'src/__tests__/', 'pkg/Test/', 'spec/', 'app/src/androidTest/', 'docs/']
-ODD_NAMES = ['Dockerfile', 'deploy/Makefile', 'LICENSE', 'conftest.py', 'src/.hidden', 'a.b.c.Py']
+FOLDERS = ['src/', 'src/', 'lib/core/', 'lib/core/', '', '', 'docs/', 'docs/']
+# Most of these make all that is in them tests, by one pattern of the validator each; the last two look like it, and do not.
+FOLDERS += ['tests/', 'src/__tests__/', 'pkg/Test/', 'spec/', 'app/src/androidTestDebug/', 'src/integrationTest/', 'src/Acme.Tests/']
+FOLDERS += ['contest/', 'src/specs/']
+ODD_NAMES = ['Dockerfile', 'deploy/Makefile', 'LICENSE', 'src/.hidden', 'a.b.c.Py', 'conftest.py', 'lib/test.py', 'Tests.ts', 'src/spec.go']
 # What a file's name begins and ends with: some make it a test file.
-BEGINS = ['', '', '', 'test_']
-ENDS = ['', '', '', '_test', '.spec', '_tests']
+BEGINS = ['', '', '', '', 'test_', 'spec_']
+ENDS = ['', '', '', '', '', '', '_test', '_tests', '_spec', '.test', '.tests', '.spec', '-test']
 LABELS = ['bug', 'Bug', 'feature-x', 'kind/bug', 'kind/docs', 'type:alpha', 'type:zeta', 'refactor', 'wontfix', '']
 SECOND = timedelta(seconds=1)
 

@@ -18,6 +18,20 @@ WORDS = (
 SLIPS = ['}', '(', '"', "'", '/*', '=', 'é漢', '\t', '\\', ';;', '<<<<<<< HEAD', '0x', '\r', '#[', '<?', '@']
 
 
+# What makes a file of Rust a test by its text: at its begin and at its end. The last one is none.
+INLINE_TESTS = [
+    ('', '#[cfg(test)]\nmod tests {\n    #[test]\n    fn works() { assert_eq!(1, 1); }\n}\n'),
+    ('', '    #[test]\nfn works() { assert_eq!(1, 1); }\n'),
+    ('', '#[tokio::test]\nasync fn works() { assert_eq!(1, 1); }\n'),
+    ('#![cfg(test)]\n', ''),
+    ('', 'fn works() { assert!(true); } // #[test]\n'),
+]
+# The validator skips a file with more bytes on one of its sides: MAX_FILE_SIZE_BYTES.
+LIMIT = 1_000_000
+# So many functions of python() are worth more than CONTRIBUTION_SCORE_FOR_FULL_BONUS, where the bonus for size ends: 1,870 points.
+MANY = 300
+
+
 class Sample(NamedTuple):
     """One recorded change of a file; base is None for an added one."""
 
@@ -73,6 +87,16 @@ def mutate(r: random.Random, text: str) -> str:
     return '\n'.join(lines)
 
 
+def at_limit(r: random.Random) -> tuple[str, str]:
+    """A base and a head: one of them has as many bytes as a file may have, or one more. It is cheap to parse."""
+    begin, letter = 'x = 1\n# ', r.choice(['a', 'é'])
+    room = LIMIT - len(begin) + r.choice([0, 1])
+    wide = len(letter.encode())
+    sides = ['y = 2\n', begin + letter * (room // wide) + 'a' * (room % wide)]
+    r.shuffle(sides)
+    return sides[0], sides[1]
+
+
 def python(r: random.Random, n: int) -> str:
     return ''.join(
         f'def {r.choice(WORDS)}_{r.randrange(99)}(x, y={r.randrange(9)}):\n    # {r.choice(WORDS)}\n    if x > {r.randrange(100)}:\n'
@@ -99,9 +123,10 @@ def go(r: random.Random, n: int) -> str:
 
 
 def rust(r: random.Random, n: int) -> str:
-    tests = '#[cfg(test)]\nmod tests {\n    #[test]\n    fn works() { assert_eq!(1, 1); }\n}\n' if r.random() < 0.4 else ''
+    first, tests = r.choice(INLINE_TESTS) if r.random() < 0.5 else ('', '')
     return (
-        ''.join(
+        first
+        + ''.join(
             f'pub struct {r.choice(WORDS).title()}{r.randrange(99)} {{ pub id: u{r.choice([8, 16, 32])} }}\n'
             f'fn {r.choice(WORDS)}_{r.randrange(99)}(v: &[i32]) -> Option<i32> {{\n'
             f'    match v.len() {{ 0 => None, n => Some(n as i32 + {r.randrange(9)}) }}\n}}\n'

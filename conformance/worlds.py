@@ -249,11 +249,16 @@ class World:
         r = self.r
         extension, base, head = texts.made(r)
         name = r.choice(FOLDERS) + r.choice(BEGINS) + r.choice(WORDS) + str(i) + r.choice(ENDS) + '.' + extension
-        if r.random() < 0.3:
+        kind = r.random()
+        if kind < 0.3:
             sample = r.choice([s for s in texts.samples() if len(s.head) < 4000])
             name, head, base = sample.path, sample.head, texts.mutate(r, sample.base or sample.head)
-        elif r.random() < 0.04:
+        elif kind < 0.35:
             name = r.choice(ODD_NAMES)
+        elif kind < 0.355:
+            name, (base, head) = f'src/large{i}.py', texts.at_limit(r)
+        elif kind < 0.36:
+            name, base, head = f'src/many{i}.py', '', texts.python(r, texts.MANY)
         status = r.choices(['added', 'modified', 'removed', 'renamed', 'copied', 'changed'], [5, 9, 1, 1, 0.3, 0.3])[0]
         added, deleted = r.randrange(1, 400), r.randrange(0, 200)
         file = {

@@ -1,5 +1,6 @@
 import dataclasses
 import random
+import re
 import subprocess
 import unittest
 from pathlib import Path
@@ -16,6 +17,30 @@ def _parts(settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     found = [('', settings), *((p, settings.get(p)) for p in registries.PARTS)]
     found.append(('time_decay', scoring.get('time_decay') if isinstance(scoring, dict) else None))
     return [(part, of) for part, of in found if isinstance(of, dict)]
+
+
+# The patterns by which the validator's FileChange.is_test_file knows a test: docs/rules/scoring.md#extensions-and-test-files.
+FOLDERS_OF_TESTS = [
+    r'(^|/)tests?/',
+    r'(^|/)__tests?__/',
+    r'(^|/)androidtest[a-z]*/',
+    r'(^|/)integrationtest/',
+    r'(^|/)spec/',
+    r'\.tests?/',
+]
+NAMES_OF_TESTS = [
+    r'^test_',
+    r'^spec_',
+    r'_test\.[^.]+$',
+    r'_tests\.[^.]+$',
+    r'_spec\.[^.]+$',
+    r'\.test\.[^.]+$',
+    r'\.tests\.[^.]+$',
+    r'\.spec\.[^.]+$',
+    r'^test\.[^.]+$',
+    r'^tests\.[^.]+$',
+    r'^conftest\.py$',
+]
 
 
 class TestInputs(unittest.TestCase):
@@ -55,6 +80,22 @@ class TestInputs(unittest.TestCase):
         }
         wanted |= set(worlds.REPOSITORY) | set(worlds.ELIGIBILITY) | set(worlds.SCORING)
         self.assertEqual(wanted - has, set())
+
+    def test_a_hundred_worlds_have_every_kind_of_file(self) -> None:
+        files = [f for case in map(worlds.case, range(100)) for answer in case['mirror']['files'].values() for f in answer['files']]
+        names = {f['filename'].lower() for f in files}
+        bases = {n.rpartition('/')[2] for n in names}
+        for pattern in FOLDERS_OF_TESTS:
+            self.assertTrue([n for n in names if re.search(pattern, n)], pattern)
+        for pattern in NAMES_OF_TESTS:
+            self.assertTrue([n for n in bases if re.search(pattern, n)], pattern)
+        heads, bases = ([f[side] or '' for f in files if not f['is_binary']] for side in ('head_content', 'base_content'))
+        for sizes in ({len(t.encode()) for t in heads}, {len(t.encode()) for t in bases}):
+            self.assertEqual(sizes & {texts.LIMIT, texts.LIMIT + 1}, {texts.LIMIT, texts.LIMIT + 1})
+        self.assertTrue([t for t in heads if len(t.encode()) > texts.LIMIT and len(t) < texts.LIMIT], 'bytes count, not letters')
+        self.assertTrue([t for t in heads if t.count('def ') == texts.MANY])
+        for first, last in texts.INLINE_TESTS:
+            self.assertTrue([t for t in heads if t.startswith(first) and t.endswith(last) and 'pub struct' in t], first + last)
 
     def test_pairs_are_of_every_language(self) -> None:
         languages = {s.language for s in texts.samples()}
