@@ -46,6 +46,8 @@ NEEDS = {
     'neurons/validator.py': ['store_or_use_cached_evaluation'],
 }
 WEIGHTS = 'gittensor/validator/weights'
+# What the driver puts stand-ins for.
+REPLACED = ('gittensor/validator/issue_competitions/',)
 REGISTRY = f'{WEIGHTS}/master_repositories.json'
 CONSTANTS = 'gittensor/constants.py'
 
@@ -94,6 +96,17 @@ def constants_in(source: str) -> dict[str, Any]:
     return values
 
 
+def imports_in(source: str) -> set[str]:
+    """The modules that a module imports anywhere, and what may be one: the names taken from a package."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f'{node.module}.{a.name}' for a in node.names)}
+    return found
+
+
 class Checkout:
     """A folder that has everything that the driver needs."""
 
@@ -134,6 +147,21 @@ class Checkout:
 
     def registry(self) -> dict[str, Any]:
         return json.loads(self.read(REGISTRY))
+
+    def imported(self) -> set[str]:
+        """The files of the validator that the driver imports, with all that these import."""
+        found, wanted = set(), {path for path in NEEDS if path.endswith('.py') and path.startswith('gittensor/')}
+        while wanted:
+            path = wanted.pop()
+            if path in found or path.startswith(REPLACED):
+                continue
+            found.add(path)
+            wanted |= {f'{p}/__init__.py' for p in map(str, Path(path).parents) if (self.folder / p / '__init__.py').is_file()}
+            for module in imports_in(self.read(path)):
+                file = module.replace('.', '/')
+                if module.startswith('gittensor'):
+                    wanted |= {f for f in (f'{file}.py', f'{file}/__init__.py') if (self.folder / f).is_file()}
+        return found
 
     def digest(self, path: str) -> str | None:
         file = self.folder / path

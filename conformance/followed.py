@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from conformance.checkout import CONSTANTS, WEIGHTS, Checkout, constants_in
+from conformance.checkout import CONSTANTS, WEIGHTS, Checkout, ConformanceError, constants_in
 from conformance.naming import CONSTANTS as NAMED
 from conformance.packages import FALLBACK, requirements, versions
 
@@ -30,10 +30,33 @@ HOLD = {
     'gittensor/validator/utils/isolated_scoring.py': 'rules: budget of token scoring',
     'gittensor/validator/utils/datetime_utils.py': 'rules: time decay',
     'gittensor/validator/utils/github_validation.py': 'rules: identities',
+    'gittensor/validator/pat_storage.py': 'rules: which tokens are stored',
+    'gittensor/utils/uids.py': 'rules: which miners there are',
     'neurons/validator.py': 'rules: fallback',
     f'{WEIGHTS}/programming_languages.json': 'weights of languages',
     f'{WEIGHTS}/token_weights.json': 'weights of node types',
 }
+
+# What the driver imports too, and what decides no score.
+NO_RULE = {
+    'gittensor/__init__.py': 'the version',
+    'gittensor/utils/__init__.py': 'nothing',
+    'gittensor/utils/logging.py': 'log lines',
+    'gittensor/utils/models.py': 'rows of the database',
+    'gittensor/utils/utils.py': 'waits between attempts',
+    'gittensor/validator/__init__.py': 'nothing',
+    'gittensor/validator/utils/__init__.py': 'nothing',
+    'gittensor/validator/utils/config.py': 'intervals, variables',
+}
+
+
+def unknown(checkout: Checkout) -> list[str]:
+    """The files that the driver imports, and of which nobody has said what they hold."""
+    return sorted(f for f in checkout.imported() if f not in NO_RULE and not _holds(f))
+
+
+def _holds(path: str) -> str | None:
+    return next((w for p, w in HOLD.items() if path == p or (p.endswith('/') and path.startswith(p) and path.endswith('.py'))), None)
 
 
 def read() -> dict[str, Any]:
@@ -75,6 +98,8 @@ def state(checkout: Checkout) -> dict[str, Any]:
 
 def follow(checkout: Checkout) -> str:
     """Records a checkout as the state that the product follows."""
+    if more := unknown(checkout):
+        raise ConformanceError(f'{FILE.with_suffix(".py")} does not say what {more[0]} holds: add it to HOLD or NO_RULE')
     now = state(checkout)
     FILE.write_text(json.dumps(now, indent=1, ensure_ascii=False) + '\n')
     locked = checkout.locked()
@@ -99,7 +124,7 @@ def changes(checkout: Checkout, start: str | None) -> list[str]:
             lines.append(f'file      {path} {"is new" if old is None else "is gone"} ({(old or new or {}).get("holds")})')
         elif old['sha256'] != new['sha256']:
             lines.append(f'file      {path} has changed ({new["holds"]})')
-    return lines
+    return lines + [f'file      {path} is imported, and followed.py does not say what it holds' for path in unknown(checkout)]
 
 
 def _line(kind: str, name: str, old: Any, new: Any) -> list[str]:
@@ -112,7 +137,7 @@ def _at(checkout: Checkout, start: str) -> dict[str, Any]:
     files: dict[str, dict[str, str]] = {}
     for line in checkout.git('ls-tree', '-r', commit).splitlines():
         path = line.partition('\t')[2]
-        what = next((w for p, w in HOLD.items() if path == p or (p.endswith('/') and path.startswith(p) and path.endswith('.py'))), None)
+        what = _holds(path)
         if what:
             files[path] = {'sha256': _digest(checkout, f'{commit}:{path}'), 'holds': what}
     text = checkout.git('show', f'{commit}:{CONSTANTS}')
@@ -121,10 +146,8 @@ def _at(checkout: Checkout, start: str) -> dict[str, Any]:
 
 
 def _digest(checkout: Checkout, blob: str) -> str:
-
     return hashlib.sha256(checkout.git('show', blob).encode()).hexdigest()
 
 
 def _packages(lock: str) -> dict[str, str]:
-
     return {p['name']: p['version'] for p in tomllib.loads(lock).get('package', []) if p['name'].startswith('tree-sitter')}

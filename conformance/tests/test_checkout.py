@@ -107,6 +107,28 @@ class TestCheckout(unittest.TestCase):
         state = followed.read()['packages']
         self.assertEqual({n: pinned[n] for n in state}, state, 'requirements.txt and followed.json are of one state')
 
+    def test_each_file_that_the_driver_imports_holds_something_or_no_rule(self) -> None:
+        with TemporaryDirectory() as folder:
+            root = fake(folder)
+            self.assertEqual(followed.unknown(Checkout(root)), [])
+            (root / 'gittensor/validator/bonus.py').write_text('from gittensor.utils import extra\n')
+            (root / 'gittensor/utils/extra.py').write_text('import os\n')
+            reward = root / 'gittensor/validator/oss_contributions/reward.py'
+            reward.write_text(reward.read_text() + 'def f():\n    from gittensor.validator.bonus import bonus\n')
+            commit(root)
+            new = ['gittensor/utils/extra.py', 'gittensor/validator/bonus.py']
+            self.assertEqual(followed.unknown(Checkout(root)), new)
+            lines = followed.changes(Checkout(root), 'HEAD')
+            self.assertEqual(lines, [f'file      {f} is imported, and followed.py does not say what it holds' for f in new])
+            with self.assertRaisesRegex(ConformanceError, 'extra.py holds: add it to HOLD or NO_RULE'):
+                followed.follow(Checkout(root))
+
+    def test_what_the_driver_replaces_is_in_the_followed_state(self) -> None:
+        files = followed.read()['files']
+        for path in NEEDS:
+            self.assertTrue(path in files or path.endswith('master_repositories.json'), path)
+        self.assertIn('gittensor/utils/uids.py', files)
+
     def test_what_has_changed_is_listed(self) -> None:
         with TemporaryDirectory() as folder:
             root = fake(folder)
