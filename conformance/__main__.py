@@ -108,8 +108,8 @@ def enter(a: argparse.Namespace, argv: list[str]) -> Checkout:
 
 
 def run(a: argparse.Namespace, argv: list[str]) -> int:
-    if a.worlds < 0 or a.processes < 1:
-        raise ConformanceError('--worlds is at least 0, and --processes at least 1')
+    if a.worlds < 0 or (a.files or 0) < 0 or a.processes < 1:
+        raise ConformanceError('--worlds and --files are at least 0, and --processes at least 1')
     comparison = Run(a, enter(a, argv))
     try:
         return comparison.all()
@@ -154,18 +154,21 @@ class Run:
         self.worker.close()
 
     def all(self) -> int:
-        a = self.a
+        a, compared = self.a, 0
         print(f'{self.checkout.folder} at {self._state()}; the product follows {self.namer.followed["commit"][:12]}')
         with ProcessPoolExecutor(
             a.processes, get_context('spawn'), start, (str(self.checkout.folder), str(self.program), a.grammars)
         ) as pool:
             self._part(pool, 'settings of a repository', [('settings',)])
-            self._part(pool, 'worlds', [('world', a.seed + i) for i in range(a.worlds)])
+            compared += self._part(pool, 'worlds', [('world', a.seed + i) for i in range(a.worlds)])
             if not a.no_recorded:
-                self._part(pool, 'cases of the project', [('recorded', str(f)) for f in sorted(CASES.iterdir())])
-                self._part(pool, 'registries', [('registry', what, r) for what, r in registries.registries(self.checkout, a.seed, 200)])
-                self._part(pool, 'pairs by weights of the history', list(self._weighed()))
-            self._part(pool, 'pairs of files', list(self._pairs()))
+                compared += self._part(pool, 'cases of the project', [('recorded', str(f)) for f in sorted(CASES.iterdir())])
+                mutated = registries.registries(self.checkout, a.seed, 200)
+                compared += self._part(pool, 'registries', [('registry', what, r) for what, r in mutated])
+                compared += self._part(pool, 'pairs by weights of the history', list(self._weighed()))
+            compared += self._part(pool, 'pairs of files', list(self._pairs()))
+        if not compared:
+            raise ConformanceError('nothing was compared')
         different = self._different()
         if not a.no_real and a.worlds and not different:
             different = not self._real()
@@ -178,16 +181,17 @@ class Run:
         except ConformanceError:
             return 'no commit'
 
-    def _part(self, pool: ProcessPoolExecutor, what: str, tasks: list[tuple[Any, ...]]) -> None:
-        """Does tasks on all processes, and notes what they find."""
+    def _part(self, pool: ProcessPoolExecutor, what: str, tasks: list[tuple[Any, ...]]) -> int:
+        """Does tasks on all processes, and notes what they find. It returns how many figures were compared."""
         if not tasks:
-            return
+            return 0
         began, part = time.monotonic(), []
         for found in pool.map(do, tasks, chunksize=4 if len(tasks) > 100 else 1):
             part += found
         self.found += [f for f in part if f.differences]
         self.report.part(what, part, time.monotonic() - began)
         print(self.report.last(), flush=True)
+        return sum(f.values for f in part)
 
     def _pairs(self) -> Iterator[tuple[Any, ...]]:
         count = self.a.files if self.a.files is not None else 10 * self.a.worlds

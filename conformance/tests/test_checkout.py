@@ -9,8 +9,9 @@ from types import SimpleNamespace
 from unittest import mock
 
 from conformance import followed, packages, too_old, work
-from conformance.__main__ import main
+from conformance.__main__ import Run, arguments, main
 from conformance.checkout import CONSTANTS, NEEDS, Checkout, ConformanceError
+from conformance.report import Report
 
 
 def fake(folder: str) -> Path:
@@ -27,8 +28,8 @@ def fake(folder: str) -> Path:
 
 
 def commit(root: Path) -> None:
-    for arguments in (['init'], ['add', '.'], ['-c', 'user.name=n', '-c', 'user.email=e', 'commit', '--allow-empty', '-m', 'm']):
-        subprocess.run(['git', '-C', str(root), *arguments], check=True, capture_output=True)
+    for command in (['init'], ['add', '.'], ['-c', 'user.name=n', '-c', 'user.email=e', 'commit', '--allow-empty', '-m', 'm']):
+        subprocess.run(['git', '-C', str(root), *command], check=True, capture_output=True)
 
 
 class TestCheckout(unittest.TestCase):
@@ -71,6 +72,23 @@ class TestCheckout(unittest.TestCase):
             with mock.patch('conformance.__main__.run', side_effect=error), contextlib.redirect_stderr(io.StringIO()) as stderr:
                 self.assertEqual(main(['run', '/nowhere']), 2)
             self.assertIn(said, stderr.getvalue())
+
+    def test_nothing_compared_is_no_pass(self) -> None:
+        a = arguments().parse_args(['run', '/nowhere', '--worlds', '0', '--no-recorded'])
+        comparison = Run.__new__(Run)
+        comparison.a, comparison.report = a, Report()
+        with (
+            mock.patch('conformance.__main__.ProcessPoolExecutor'),
+            mock.patch.object(Run, '_part', lambda self, pool, what, tasks: 10 if what == 'settings of a repository' else 0),
+            mock.patch.multiple(Run, _state=lambda self: '', _pairs=lambda self: iter(()), create=True),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
+            comparison.checkout = comparison.program = comparison.namer = mock.MagicMock()
+            with self.assertRaisesRegex(ConformanceError, 'nothing was compared'):
+                comparison.all()
+        with contextlib.redirect_stderr(io.StringIO()) as stderr:
+            self.assertEqual(main(['run', '/nowhere', '--files', '-1']), 2)
+        self.assertIn('--files', stderr.getvalue())
 
     def test_a_process_says_where_driver_and_checkout_part(self) -> None:
         def world(seed: int) -> None:
