@@ -28,7 +28,7 @@ CASES = ROOT / 'worker/parity/testdata/rounds'
 CHUNK = 40
 # One world of so many also goes through real processes.
 REAL = 50
-# So many rules are shrunk to a smallest world.
+# So many rules are shown by a smallest case. All are named.
 SHRUNK = 10
 
 
@@ -220,22 +220,23 @@ class Run:
             by_rule.setdefault(rule_of(f.differences)[0], []).append(f)
         if not by_rule:
             return False
-        for rule, found in list(by_rule.items())[:SHRUNK]:
-            self._name(rule, found)
+        for i, (rule, found) in enumerate(by_rule.items()):
+            self._name(rule, found, i < SHRUNK)
         return True
 
-    def _name(self, rule: str, found: list[Found]) -> None:
-        shown = [f for f in found if f.case]
-        if not shown:
+    def _name(self, rule: str, found: list[Found], small: bool) -> None:
+        """Reports a rule; with small, by a smallest case."""
+        smallest = min((f for f in found if f.case), key=lambda f: len(str(f.case)), default=None)
+        shrunk = self.shrink(rule, smallest) if smallest and small else None
+        if smallest and shrunk:
+            case, name, seconds = shrunk
+            self.report.rule(name, len(found), smallest.what, self._write(rule, case), len(case['miners']), seconds)
+        else:
             self.report.rule(self.namer.name(found[0].differences), len(found), found[0].what, None)
-            return
-        smallest = min(shown, key=lambda f: len(str(f.case)))
-        case, name, seconds = self.shrink(rule, smallest)
-        file = self._write(rule, case)
-        self.report.rule(name, len(found), smallest.what, file, len(case['miners']), seconds)
 
-    def shrink(self, rule: str, found: Found) -> tuple[dict[str, Any], Name, float]:
-        """The smallest case that differs by a rule, and the name of it."""
+    def shrink(self, rule: str, found: Found) -> tuple[dict[str, Any], Name, float] | None:
+        """The smallest case that differs by a rule, and the name of it; None if the case itself does not differ by it when it is
+        played again."""
 
         def differences(case: dict[str, Any]) -> list[Difference]:
             try:
@@ -249,6 +250,8 @@ class Run:
 
         began = time.monotonic()
         assert found.case
+        if not differs(found.case):
+            return None
         case = Shrinker(found.case, differs).shrink()
         return case, self.namer.name(differences(case) or found.differences, self.worker.both(case)[0]), time.monotonic() - began
 

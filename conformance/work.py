@@ -89,7 +89,8 @@ class Worker:
         before = [(Path(self.validator._folder.name) / f).read_text() for f in ('programming_languages.json', 'token_weights.json')]
         self.validator.use_weights(json.dumps(languages), json.dumps(tokens))
         try:
-            return self.score(files, languages=languages, tokens=tokens)
+            # No case has weights: one of the checkout's own would not differ.
+            return [f._replace(case=None) for f in self.score(files, languages=languages, tokens=tokens)]
         finally:
             self.validator.use_weights(*before)
 
