@@ -120,21 +120,53 @@ def run(a: argparse.Namespace, argv: list[str]) -> int:
 def record(a: argparse.Namespace, argv: list[str]) -> int:
     """Writes what a checkout makes of the project's cases, where it is not what they say."""
     checkout = enter(a, argv)
+    files = [*sorted(CASES.iterdir()), *map(Path, a.cases)]
+    taken(files)
     worker = Worker(checkout, ours.build(ROOT, Path(a.folder), a.go), a.grammars)
     try:
-        for file in [*sorted(CASES.iterdir()), *map(Path, a.cases)]:
+        for file in files:
             case = worker.read(str(file))
             expected = [r['outcome'] for r in worker.validator.play(case)]
             c = Comparison()
             c.compare((), case.get('expected') or [], expected)
             if c.differences or file.parent.resolve() != CASES:
-                name = CASES / f'{file.name.split(".")[0]}.json'
+                name = CASES / f'{_name(file)}.json'
                 write(name, case, expected)
                 worker.ours.ask({'pack': str(name)})
                 print(f'{name}.zst: {len(c.differences)} figures have changed')
     finally:
         worker.close()
     return 0
+
+
+def outcomes(said: str) -> list[str]:
+    """The lines by which the project's test of real processes says that an outcome is another one, and of which world."""
+    lines, world = [], ''
+    for line in said.splitlines():
+        if named := re.search(r'^ *--- FAIL: TestRealPath/cases/(\S+)', line):
+            world = named[1]
+        if different := re.search(r'round \d+(?:\.\S+: got .*|: another outcome .*)', line):
+            lines.append(f'world {int(world)}, {different[0]}' if world.isdigit() else different[0])
+    return lines
+
+
+def emptied(folder: Path) -> None:
+    """Removes the cases that an earlier run wrote: one that is left would look like a difference."""
+    for old in folder.glob('*.json'):
+        old.unlink()
+
+
+def _name(file: Path) -> str:
+    return file.name.split('.')[0]
+
+
+def taken(files: list[Path]) -> None:
+    """Refuses a case whose name another one has: it would be written over that one."""
+    names: dict[str, Path] = {}
+    for file in files:
+        if other := names.get(_name(file)):
+            raise ConformanceError(f'{file} has the name of {other}: rename it first')
+        names[_name(file)] = file
 
 
 class Run:
@@ -145,6 +177,7 @@ class Run:
         self.report = Report()
         self.namer = Namer(checkout, followed.read())
         self.folder = Path(a.folder)
+        emptied(self.folder / 'differ' / 'rounds')
         self.program = ours.build(ROOT, self.folder, a.go)
         # Before any other process: what does not fit is said here, and would only end a process of the pool.
         self.worker = Worker(checkout, self.program, a.grammars)
@@ -171,7 +204,7 @@ class Run:
             raise ConformanceError('nothing was compared')
         different = self._different()
         if not a.no_real and a.worlds and not different:
-            different = not self._real()
+            different = self._real()
         print(self.report)
         return FOUND if different else 0
 
@@ -261,10 +294,9 @@ class Run:
         return file
 
     def _real(self) -> bool:
-        """Plays one world of REAL through real processes, by the project's own test of them."""
+        """Plays one world of REAL through real processes, by the project's own test of them. It says whether they differ."""
         folder, began = self.folder / 'real', time.monotonic()
-        for old in (folder / 'rounds').glob('*.json'):
-            old.unlink()
+        emptied(folder / 'rounds')
         seeds = range(self.a.seed, self.a.seed + self.a.worlds, REAL)
         for seed in seeds:
             case = worlds.case(seed)
@@ -281,11 +313,12 @@ class Run:
             capture_output=True,
             text=True,
         )
-        self.report.real(len(seeds), done.returncode == 0, time.monotonic() - began)
-        if done.returncode:
-            print(done.stdout[-4000:], done.stderr[-2000:])
+        said = outcomes(done.stdout) if done.returncode else []
+        if done.returncode and not said:
+            raise ConformanceError(f'could not play worlds through real processes:\n{done.stdout[-4000:]}{done.stderr[-2000:]}')
+        self.report.real(len(seeds), said, time.monotonic() - began)
         print(self.report.last(), flush=True)
-        return done.returncode == 0
+        return bool(said)
 
 
 if __name__ == '__main__':

@@ -5,6 +5,9 @@ from pathlib import Path
 from conformance.naming import Name
 from conformance.work import Found
 
+# So many lines of the test of real processes are shown.
+SHOWN = 5
+
 
 class Report:
     """Collects lines. A line says what equals or differs before it says how much was looked at."""
@@ -22,8 +25,12 @@ class Report:
             f'{sum(f.values for f in found)} figures, {seconds:.0f} s)'
         )
 
-    def real(self, count: int, equal: bool, seconds: float) -> None:
-        self.lines.append(f'worlds through real processes: {"equal" if equal else "differ"} ({count}, {seconds:.0f} s)')
+    def real(self, count: int, said: list[str], seconds: float) -> None:
+        """Worlds through real processes: said are the lines that say how outcomes differ."""
+        self.lines.append(f'worlds through real processes: {"differ" if said else "equal"} ({count}, {seconds:.0f} s)')
+        if said:
+            self.rules += ['DIFFERS  real processes', *(f'         {line}'[:300] for line in said[:SHOWN])]
+            self.rules += [f'         and {len(said) - SHOWN} more'] if len(said) > SHOWN else []
 
     def last(self) -> str:
         return self.lines[-1]

@@ -4,7 +4,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
-from conformance.__main__ import SHRUNK, Run
+from conformance.__main__ import SHRUNK, Run, emptied, outcomes, taken
+from conformance.checkout import ConformanceError
 from conformance.compare import Difference
 from conformance.naming import RULES, Namer
 from conformance.report import Report
@@ -55,6 +56,42 @@ class TestRun(unittest.TestCase):
             run.worker.play = lambda what, case: Found(what, 1, 1, [case['rule']])
             said = self.named(run, [Found('world', 1, 1, [d], {**CASE, 'rule': d}) for d in rules]).splitlines()
         self.assertEqual([' None' in line for line in said], [False] * SHRUNK + [True] * (len(rules) - SHRUNK))
+
+    def test_real_processes_differ_only_by_an_outcome(self) -> None:
+        failed = '    --- FAIL: TestRealPath/cases/000051 (2.0s)\n        parity_test.go:172: '
+        said = outcomes(
+            f'{failed}round 1.miners.7.total_score: got 3, want 4\n        real_test.go:83: round 1: another outcome than that\n'
+        )
+        self.assertEqual(said, ['world 51, round 1.miners.7.total_score: got 3, want 4', 'world 51, round 1: another outcome than that'])
+        self.assertEqual(outcomes(f'{failed}nats-server is missing\nround 0: planned 3, done 2, failed 0\n'), [])
+        report = Report()
+        report.real(1, said, 2)
+        self.assertIn('DIFFERS  real processes\n         world 51, round 1.miners', str(report))
+        self.assertNotIn('agree', str(report))
+        report = Report()
+        report.real(1, [], 2)
+        self.assertIn('agree', str(report))
+
+    def test_a_failure_of_real_processes_is_no_difference(self) -> None:
+        with TemporaryDirectory() as folder:
+            run = comparison(folder, [])
+            run.a = mock.Mock(seed=1, worlds=1, grammars='')
+            run.program = Path(folder) / 'conform.test'
+            done = mock.Mock(returncode=1, stdout='nats-server is missing', stderr='')
+            run_it = mock.patch('conformance.__main__.subprocess.run', return_value=done)
+            with run_it, self.assertRaisesRegex(ConformanceError, 'nats-server is missing'):
+                run._real()
+
+    def test_cases_of_an_earlier_run_go_and_none_is_written_over(self) -> None:
+        with TemporaryDirectory() as folder:
+            old = Path(folder) / 'old.json'
+            old.write_text('{}')
+            emptied(Path(folder))
+            self.assertFalse(old.exists())
+        own = Path('rounds/0001.json.zst')
+        taken([own, Path('differ/label.json')])
+        with self.assertRaisesRegex(ConformanceError, 'differ/0001.json has the name of rounds/0001.json.zst'):
+            taken([own, Path('differ/0001.json')])
 
     def test_weights_of_the_history_give_no_case(self) -> None:
         worker: Any = Worker.__new__(Worker)
