@@ -3,10 +3,12 @@
 import ast
 import hashlib
 import json
+import operator
 import re
 import subprocess
 import tomllib
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,13 @@ WEIGHTS = 'gittensor/validator/weights'
 # What the driver puts stand-ins for.
 REPLACED = ('gittensor/validator/issue_competitions/',)
 REGISTRY = f'{WEIGHTS}/master_repositories.json'
+ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+}
 CONSTANTS = 'gittensor/constants.py'
 
 
@@ -80,19 +89,28 @@ def names_in(source: str) -> set[str]:
     return names
 
 
+def _literal(node: Any) -> Any:
+    """The value of a literal, or of arithmetic of literals."""
+    if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
+        return ARITHMETIC[type(node.op)](_literal(node.left), _literal(node.right))
+    return ast.literal_eval(node)
+
+
 def constants_in(source: str) -> dict[str, Any]:
-    """The constants of a module that are plain values: numbers, texts, and lists of them."""
+    """The constants of a module that are plain values: numbers, also by arithmetic, texts, and lists of them."""
     values: dict[str, Any] = {}
     for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            of = node.value
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)):
+            continue
+        targets, of = node.targets if isinstance(node, ast.Assign) else [node.target], node.value
+        if len(targets) == 1 and isinstance(targets[0], ast.Name):
             if isinstance(of, ast.Call) and isinstance(of.func, ast.Name) and of.func.id == 'frozenset' and len(of.args) == 1:
                 of = of.args[0]
             try:
-                value = ast.literal_eval(of)
-            except ValueError:
+                value = _literal(of)
+            except (ValueError, TypeError, ArithmeticError):
                 continue
-            values[node.targets[0].id] = sorted(value) if isinstance(value, set) else value
+            values[targets[0].id] = sorted(value) if isinstance(value, set) else value
     return values
 
 

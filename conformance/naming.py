@@ -244,7 +244,8 @@ def _kind(rule: str, shown: Difference, differences: list[Difference]) -> str:
     if len(numbers) == len(differences) and all(abs(a - b) <= SUM_TOLERANCE * max(abs(a), abs(b)) for a, b in numbers):
         return 'order of sums'
     a, b = shown.ours, shown.theirs
-    if _number(a) and _number(b) and any(round(a, n) == b or round(b, n) == a for n in range(2, 7)):
+    # A figure that is 0 on one side comes from another way through the rule, though the other side may round to 0.
+    if _number(a) and _number(b) and a and b and any(round(a, n) == b or round(b, n) == a for n in range(2, 7)):
         return 'rounding'
     return ''
 

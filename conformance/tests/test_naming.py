@@ -1,6 +1,5 @@
 import unittest
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,6 +31,7 @@ class TestNaming(unittest.TestCase):
     def test_rounding_and_order_of_sums_are_told_from_the_numbers(self) -> None:
         same = {'TIME_DECAY_GRACE_PERIOD_HOURS': 12}
         self.assertEqual(str(namer(same).name([Difference((*PULL, 'time_decay_multiplier'), 0.98, 0.976)])), 'time decay: rounding')
+        self.assertEqual(str(namer(same).name([Difference((*PULL, 'time_decay_multiplier'), 0.0031, 0.0)])), 'time decay')
         last = [Difference(('0', 'miners', '7', 'total_score'), 0.1 + 0.2, 0.3)]
         self.assertEqual(str(namer(same).name(last)), 'sums of a miner: order of sums')
 
@@ -52,6 +52,7 @@ class TestNaming(unittest.TestCase):
             self.assertIn(f'| {rule} |', page)
 
     def test_constants_are_read_without_being_run(self) -> None:
-        source = 'import os\nA = 1\nB = 2 * 3\nC = frozenset({"y", "x"})\nD = os.sep\n'
-        with TemporaryDirectory():
-            self.assertEqual(constants_in(source), {'A': 1, 'C': ['x', 'y']})
+        source = (
+            'import os\nA = 1\nB = 2 * 3\nC = frozenset({"y", "x"})\nD = os.sep\nE: int = 24 * (60 - 1)\nF: float\nG = 1 / 0\nH = 2 * A\n'
+        )
+        self.assertEqual(constants_in(source), {'A': 1, 'B': 6, 'C': ['x', 'y'], 'E': 1416})
