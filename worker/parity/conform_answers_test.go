@@ -78,6 +78,24 @@ func TestConformAnswers(t *testing.T) {
 	}
 }
 
+// A case fails by the last bit of a figure: a rule may differ by no more than the order of a
+// sum. How a number is written does not matter.
+func TestFiguresAreEqualToTheLastBit(t *testing.T) {
+	t.Parallel()
+	for _, numbers := range []struct {
+		got, want string
+		equal     bool
+	}{
+		{"0.30000000000000004", "0.3", false}, {"3", "4", false}, {"3", "3.0", true}, {"0.25", "2.5e-1", true}, {`"3"`, "3", false},
+	} {
+		c := &comparison{}
+		c.compare("", "", decoded([]byte(numbers.got)), decoded([]byte(numbers.want)))
+		if equal := len(c.wrong) == 0; equal != numbers.equal || c.values != 1 {
+			t.Errorf("%s and %s: equal is %v over %d values, want %v", numbers.got, numbers.want, equal, c.values, numbers.equal)
+		}
+	}
+}
+
 // The package that drives a checkout is tested without one; make conform-planted needs one.
 func TestConformancePackage(t *testing.T) {
 	t.Parallel()

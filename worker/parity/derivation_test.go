@@ -116,6 +116,10 @@ func derivedMiner(t *testing.T, r *outcome.Result, m *scoring.MinerOutcome) int6
 	return n
 }
 
+// tolerance is how far the sum of a waterfall's steps may be off: each step is a difference
+// that was rounded.
+const tolerance = 1e-9
+
 // fallsTo holds that the steps of a waterfall lead to a score.
 func fallsTo(t *testing.T, where string, steps []view.Step, score float64) {
 	t.Helper()

@@ -6,9 +6,8 @@
 // A case is one JSON file (compressed here): a registry, miners, what the
 // mirror answers, and for each round over that world what it changes (mirror
 // and registry from then on, if it has them) and what the validator made of
-// it. Integers, booleans, texts, nulls and the orders of lists must be equal;
-// floating-point numbers to 1e-9 relative, and the tests say how far off the
-// furthest was.
+// it. Everything must be equal: numbers to the last bit, booleans, texts, nulls
+// and the orders of lists.
 //
 // Every round runs twice: through the rules as pure functions, and through the
 // product's own processes (producer with NATS and Redis, workers with their
