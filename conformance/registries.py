@@ -36,8 +36,10 @@ REFUSED = 'refused'
 
 def ours_of(answer: dict[str, Any]) -> Any:
     """The product's answer on a registry, with the validator's names."""
-    if 'registry' not in answer:
+    if 'refused' in answer:
         return REFUSED
+    if 'registry' not in answer:
+        raise ConformanceError(f'the product cannot read a registry: {answer.get("error")}')
     return {
         r['Name']: {
             **{k: r[n] for k, n in REPOSITORY.items()},
@@ -61,25 +63,22 @@ def settings(config: Any) -> list[Difference]:
 
 
 def theirs_of(validator: Any, registry: Any) -> Any:
-    """What the validator's loader reads in a registry, with all defaults filled in."""
+    """What the validator's loader reads in a registry, with all defaults filled in; it raises what the loader does."""
     if any(_unchecked(settings) for settings in registry.values() if isinstance(settings, dict)):
         return REFUSED
-    try:
-        loaded = validator.registry(registry)
-        found = {}
-        for name, c in loaded.items():
-            scoring = dataclasses.asdict(validator.weights.resolve_scoring(c.scoring))
-            found[name] = {
-                **{k: getattr(c, k) for k in REPOSITORY},
-                'additional_acceptable_branches': c.additional_acceptable_branches or [],
-                'label_multipliers': _highest(c.label_multipliers or {}),
-                'eligibility': dataclasses.asdict(validator.weights.resolve_eligibility(c.eligibility)),
-                'time_decay': scoring.pop('time_decay'),
-                'scoring': scoring,
-            }
-        return found
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        return REFUSED
+    loaded = validator.registry(registry)
+    found = {}
+    for name, c in loaded.items():
+        scoring = dataclasses.asdict(validator.weights.resolve_scoring(c.scoring))
+        found[name] = {
+            **{k: getattr(c, k) for k in REPOSITORY},
+            'additional_acceptable_branches': c.additional_acceptable_branches or [],
+            'label_multipliers': _highest(c.label_multipliers or {}),
+            'eligibility': dataclasses.asdict(validator.weights.resolve_eligibility(c.eligibility)),
+            'time_decay': scoring.pop('time_decay'),
+            'scoring': scoring,
+        }
+    return found
 
 
 def _unchecked(settings: dict[str, Any]) -> bool:

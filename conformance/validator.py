@@ -51,6 +51,10 @@ FAILURES = {
 }
 
 
+class Refused(Exception):
+    """The validator's loader refuses a registry, or fails to read it."""
+
+
 class _Silent:
     """Takes every call of a logger."""
 
@@ -94,7 +98,6 @@ class Validator:
         self.emission = self._module(f'{base}.emission_allocation')
         self.forward = self._module(f'{base}.forward')
         self.clocks = [self._module(f'{oss}.mirror.load'), self.scan, self._module(f'{base}.utils.datetime_utils')]
-        self.adapters = self._module(f'{oss}.mirror.adapters')
         self.fallback = self._fallback()
         self.files: dict[str, list[dict[str, Any]]] = {}
         self.unfit: list[str] = []
@@ -133,9 +136,12 @@ class Validator:
         return [name for name in languages if self.trees.get_parser(name) is None]
 
     def registry(self, registry: Any) -> dict[str, Any]:
-        """The registry as the validator's loader reads it; it raises what the loader does."""
+        """The registry as the validator's loader reads it. It raises Refused for whatever the loader raises of its own."""
         (Path(self._folder.name) / 'master_repositories.json').write_text(json.dumps(registry))
-        return self.weights.load_master_repo_weights()
+        try:
+            return self.weights.load_master_repo_weights()
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as e:
+            raise Refused(str(e)) from e
 
     def _noting(self, changes: Any, contents: Any, tokens: Any, languages: Any) -> Any:
         """Scores files in this process, and notes the figures of each."""

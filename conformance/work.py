@@ -9,7 +9,7 @@ from conformance import pairs, registries, worlds
 from conformance.checkout import Checkout, ConformanceError, misfit
 from conformance.compare import Comparison, Difference, compare_rounds
 from conformance.ours import Ours, fill
-from conformance.validator import Validator
+from conformance.validator import Refused, Validator
 
 ROOT = Path(__file__).resolve().parent.parent
 # So many differences of one input are kept: the first ones name the rule, a changed rule moves thousands.
@@ -48,7 +48,7 @@ class Worker:
     def play(self, what: str, case: dict[str, Any]) -> Found:
         try:
             ours, theirs = self.both(case)
-        except ValueError as e:  # the loader's refusal of a registry
+        except Refused as e:
             return Found(what, 0, 1, [Difference(('0', 'registry'), 'read', f'refused: {e}')])
         c = compare_rounds(ours, theirs)
         return Found(what, len(theirs), c.values, c.differences[:KEPT], case if c.differences else None)
@@ -72,9 +72,10 @@ class Worker:
     def score(self, files: list[dict[str, Any]], **weights: Any) -> list[Found]:
         """Compares pairs, each by itself."""
         answer = self.ours.ask({'pairs': files, **weights})
+        if 'refused' in answer:
+            return [Found('weights', 0, 1, [Difference(('0', 'files', 'weights'), f'refused: {answer["refused"]}', 'scored')])]
         if 'pairs' not in answer:
-            d = Difference(('0', 'files', 'weights'), f'refused: {answer.get("error")}', 'scored')
-            return [Found('weights', 0, 1, [d])]
+            raise ConformanceError(f'the product cannot score pairs of files: {answer.get("error")}')
         found = []
         for file, mine, other in zip(files, answer['pairs'], self.validator.pairs(files)):
             c = Comparison()
@@ -101,7 +102,11 @@ class Worker:
 
     def registry(self, what: str, registry: Any) -> Found:
         c = Comparison()
-        mine, other = registries.ours_of(self.ours.ask({'registry': registry})), registries.theirs_of(self.validator, registry)
+        mine = registries.ours_of(self.ours.ask({'registry': registry}))
+        try:
+            other = registries.theirs_of(self.validator, registry)
+        except Refused:
+            other = registries.REFUSED
         c.compare(('0', 'registry', what), mine, other)
         return Found(what, 0, c.values, c.differences)
 

@@ -4,11 +4,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
+from conformance import registries
 from conformance.__main__ import SHRUNK, Run, emptied, outcomes, taken
 from conformance.checkout import ConformanceError
 from conformance.compare import Difference
 from conformance.naming import RULES, Namer
 from conformance.report import Report
+from conformance.validator import Refused
 from conformance.work import Found, Worker
 
 DECAY = Difference(('0', 'miners', '7', 'pull_requests', 'a/b#1', 'time_decay_multiplier'), 0.98, 1.0)
@@ -92,6 +94,22 @@ class TestRun(unittest.TestCase):
         taken([own, Path('differ/label.json')])
         with self.assertRaisesRegex(ConformanceError, 'differ/0001.json has the name of rounds/0001.json.zst'):
             taken([own, Path('differ/0001.json')])
+
+    def test_only_a_refusal_is_a_difference(self) -> None:
+        worker: Any = Worker.__new__(Worker)
+        worker.ours = mock.Mock(ask=lambda question: {'refused': 'token_weights.json: no'})
+        self.assertEqual([d.ours for f in worker.score([{}]) for d in f.differences], ['refused: token_weights.json: no'])
+        self.assertEqual(registries.ours_of({'refused': 'a/b: no'}), registries.REFUSED)
+        worker.ours = mock.Mock(ask=lambda question: {'error': 'a child has ended'})
+        with self.assertRaisesRegex(ConformanceError, 'a child has ended'):
+            worker.score([{}])
+        with self.assertRaisesRegex(ConformanceError, 'a child has ended'):
+            registries.ours_of({'error': 'a child has ended'})
+        worker.both = mock.Mock(side_effect=Refused('emission_share'))
+        self.assertEqual([d.theirs for d in worker.play('world', CASE).differences], ['refused: emission_share'])
+        worker.both = mock.Mock(side_effect=ValueError('not of the loader'))
+        with self.assertRaisesRegex(ValueError, 'not of the loader'):
+            worker.play('world', CASE)
 
     def test_weights_of_the_history_give_no_case(self) -> None:
         worker: Any = Worker.__new__(Worker)

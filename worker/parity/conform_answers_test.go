@@ -49,9 +49,9 @@ func TestConformAnswers(t *testing.T) {
 		map[string]any{"registry": map[string]any{"A/b": map[string]any{"emission_share": 0.25}}},
 		map[string]any{"pairs": []any{pair}},
 		map[string]any{"pairs": []any{pair}, "languages": map[string]any{"py": 3}, "tokens": map[string]any{}},
-		map[string]any{"case": "absent.json"})
-	if len(got) != 7 {
-		t.Fatalf("%d answers to 7 questions: %v", len(got), got)
+		map[string]any{"case": "absent.json"}, map[string]any{"case": refusedCase(t, file)}, map[string]any{"pairs": []any{pair}})
+	if len(got) != 9 {
+		t.Fatalf("%d answers to 9 questions: %v", len(got), got)
 	}
 	w := must.Get(readCase(file))(t)
 	rounds, _ := got[0]["rounds"].([]any)
@@ -70,12 +70,23 @@ func TestConformAnswers(t *testing.T) {
 		t.Errorf("to read a case: %v, want the case", got[1])
 	}
 	for i, want := range map[int]string{
-		2: "emission_share", 3: `"EmissionShare":0.25`, 4: `"method":"tree-diff"`, 5: "token_weights.json", 6: "absent.json",
+		2: `"refused":"a/b: emission_share`, 3: `"EmissionShare":0.25`, 4: `"method":"tree-diff"`,
+		5: `"refused":"token_weights.json`, 6: "absent.json", 7: `"error":"round 0: `, 8: `"method":"tree-diff"`,
 	} {
 		if text := string(must.Get(json.Marshal(got[i]))(t)); !strings.Contains(text, want) {
 			t.Errorf("answer %d: %s, want it to say %s", i, text, want)
 		}
 	}
+}
+
+// refusedCase is a copy of a case whose registry the product refuses: it cannot be played.
+func refusedCase(t *testing.T, file string) string {
+	t.Helper()
+	w := must.Get(readCase(file))(t)
+	w.Registry = json.RawMessage(`{"a/b":{"emission_share":2}}`)
+	name := filepath.Join(t.TempDir(), "refused.json")
+	must.Do(t, os.WriteFile(name, must.Get(json.Marshal(w.Case))(t), 0o600))
+	return name
 }
 
 // A case fails by the last bit of a figure: a rule may differ by no more than the order of a

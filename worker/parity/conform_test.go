@@ -2,6 +2,7 @@ package parity_test
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,12 +38,14 @@ type question struct {
 	Tokens    json.RawMessage `json:"tokens"`
 }
 
-// reply is the answer: Error says what a question got instead.
+// reply is the answer. Refused says that a reader of the product refuses the registry or the
+// weights, which is a result too; Error says why there is none.
 type reply struct {
 	Case     *mirrorsim.Case `json:"case,omitempty"`
 	Rounds   []replyRound    `json:"rounds,omitempty"`
 	Pairs    []replyPair     `json:"pairs,omitempty"`
 	Registry any             `json:"registry,omitempty"` // an input.Registry, by the names of its fields
+	Refused  string          `json:"refused,omitempty"`
 	Error    string          `json:"error,omitempty"`
 }
 
@@ -81,11 +84,34 @@ func TestConform(t *testing.T) { //nolint:paralleltest // it has the standard in
 			return
 		}
 		must.Do(t, err)
-		a := reply{Error: "the test could not play it, and says why below"}
-		t.Run("question", func(t *testing.T) { a = s.answer(t, line) })
+		a, asked := (*reply)(nil), told{}
+		t.Run("question", func(t *testing.T) {
+			asked.TB = t
+			a = s.answer(&asked, line)
+		})
+		if a == nil || asked.said != "" {
+			a = &reply{Error: cmp.Or(asked.said, "the test ended before it answered")}
+		}
 		_, err = fmt.Fprintf(os.Stdout, "%s%s\n", replyMark, must.Get(json.Marshal(a))(t))
 		must.Do(t, err)
 	}
+}
+
+// told is a test that keeps what it failed with: the answer says it, and the next question is
+// answered. A test that has failed ends the process with 1.
+type told struct {
+	testing.TB
+	said string
+}
+
+func (t *told) Fatal(args ...any)                 { t.keep(fmt.Sprint(args...)); t.SkipNow() }
+func (t *told) Fatalf(format string, args ...any) { t.keep(fmt.Sprintf(format, args...)); t.SkipNow() }
+func (t *told) Error(args ...any)                 { t.keep(fmt.Sprint(args...)) }
+func (t *told) Errorf(format string, args ...any) { t.keep(fmt.Sprintf(format, args...)) }
+
+func (t *told) keep(said string) {
+	t.Log(said)
+	t.said = strings.TrimPrefix(t.said+"; "+said, "; ")
 }
 
 // weights are two weights files, without the languages that the checkout's parser lacks.
@@ -98,33 +124,37 @@ func weights(languages, weights []byte) (*tokens.Weights, error) {
 }
 
 // answer is one answer. What is refused is an answer too.
-func (s *scorer) answer(t *testing.T, line []byte) (a reply) {
+func (s *scorer) answer(t testing.TB, line []byte) *reply {
 	t.Helper()
 	var q question
+	a, refused := &reply{}, error(nil)
 	err := json.Unmarshal(line, &q)
 	switch {
 	case err != nil:
 	case q.Case != "":
 		if a.Case, err = mirrorsim.ReadCase(q.Case); err == nil {
-			return reply{Rounds: s.rounds(t, &world{a.Case, caseName(q.Case)})}
+			return &reply{Rounds: s.rounds(t, &world{a.Case, caseName(q.Case)})}
 		}
 	case q.Read != "":
 		a.Case, err = mirrorsim.ReadCase(q.Read)
 	case q.Pack != "":
 		err = pack(q.Pack)
 	case q.Registry != nil:
-		a.Registry, err = input.ParseRegistry(q.Registry)
+		a.Registry, refused = input.ParseRegistry(q.Registry)
 	default:
 		with := *s // the next question has its own weights
 		if q.Languages != nil {
-			with.weights, err = weights(q.Languages, q.Tokens)
+			with.weights, refused = weights(q.Languages, q.Tokens)
 		}
-		if err == nil {
+		if refused == nil {
 			a.Pairs = with.pairs(t, q.Pairs)
 		}
 	}
+	if refused != nil {
+		return &reply{Refused: refused.Error()}
+	}
 	if err != nil {
-		return reply{Error: err.Error()}
+		return &reply{Error: err.Error()}
 	}
 	return a
 }
@@ -146,7 +176,7 @@ func pack(file string) error {
 }
 
 // rounds plays a case through the rules as pure functions.
-func (s *scorer) rounds(t *testing.T, c *world) (rounds []replyRound) {
+func (s *scorer) rounds(t testing.TB, c *world) (rounds []replyRound) {
 	t.Helper()
 	for _, played := range run(t, *s, c) {
 		r := replyRound{
@@ -166,7 +196,7 @@ func (s *scorer) rounds(t *testing.T, c *world) (rounds []replyRound) {
 }
 
 // pairs scores each file as the only one of a pull request.
-func (s *scorer) pairs(t *testing.T, files []tokens.File) (scored []replyPair) {
+func (s *scorer) pairs(t testing.TB, files []tokens.File) (scored []replyPair) {
 	t.Helper()
 	scale := input.DefaultRepository("").Scoring.SrcTokSaturationScale
 	for i := range files {
