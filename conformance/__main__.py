@@ -71,6 +71,7 @@ def main(argv: list[str]) -> int:
         if a.command == 'record':
             return record(a, argv)
         checkout = Checkout(a.validator)
+        checkout.needs_history()
         if a.command == 'follow':
             print(followed.follow(checkout))
             return 0
@@ -110,6 +111,8 @@ def enter(a: argparse.Namespace, argv: list[str]) -> Checkout:
 def run(a: argparse.Namespace, argv: list[str]) -> int:
     if a.worlds < 0 or (a.files or 0) < 0 or a.processes < 1:
         raise ConformanceError('--worlds and --files are at least 0, and --processes at least 1')
+    if not a.no_recorded:
+        Checkout(a.validator).needs_history()
     comparison = Run(a, enter(a, argv))
     try:
         return comparison.all()

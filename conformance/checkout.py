@@ -192,6 +192,11 @@ class Checkout:
             raise ConformanceError(f'git {" ".join(arguments)} in {self.folder}: {done.stderr.strip()}')
         return done.stdout
 
+    def needs_history(self) -> None:
+        """Refuses a folder without a history of its own: that of a folder around it is another one."""
+        if not (self.folder / '.git').exists():
+            raise ConformanceError(f'{self.folder} has no .git, and its history is compared too. Get a checkout: git clone {REPOSITORY}')
+
     def commit(self) -> str:
         return self.git('rev-parse', 'HEAD').strip()
 

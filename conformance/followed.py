@@ -98,6 +98,8 @@ def state(checkout: Checkout) -> dict[str, Any]:
 
 def follow(checkout: Checkout) -> str:
     """Records a checkout as the state that the product follows."""
+    if dirty := checkout.git('status', '--porcelain', '--untracked-files=no').strip():
+        raise ConformanceError(f'{checkout.folder} is not as its commit has it, which is recorded: {dirty.splitlines()[0].strip()}')
     if more := unknown(checkout):
         raise ConformanceError(f'{FILE.with_suffix(".py")} does not say what {more[0]} holds: add it to HOLD or NO_RULE')
     now = state(checkout)

@@ -79,7 +79,7 @@ def _blobs(repository: str, names: list[str]) -> dict[str, str]:
     return texts_of
 
 
-def case_of(pair: dict[str, Any], as_of: str = '2026-07-01T00:00:00Z') -> dict[str, Any]:
+def case_of(pair: dict[str, Any]) -> dict[str, Any]:
     """A world whose one pull request has this one file."""
     pull = {
         'repo_full_name': 'amber/basin',
@@ -135,5 +135,5 @@ def case_of(pair: dict[str, Any], as_of: str = '2026-07-01T00:00:00Z') -> dict[s
             'files': {'amber/basin#1': answer},
             'maintainers': {},
         },
-        'rounds': [{'as_of': as_of, 'fail': [], 'unreachable_identity': []}],
+        'rounds': [{'as_of': '2026-07-01T00:00:00Z', 'fail': [], 'unreachable_identity': []}],
     }

@@ -24,7 +24,6 @@ class Shrinker:
         self.case.pop('expected', None)
         self.differs = differs
         self.until = time.monotonic() + seconds
-        self.tries = 0
 
     def shrink(self) -> Case:
         """Repeats all steps until none makes the case smaller."""
@@ -48,7 +47,6 @@ class Shrinker:
             return False
         other = copy.deepcopy(self.case)
         change(other)
-        self.tries += 1
         if not self.differs(other):
             return False
         self.case = other

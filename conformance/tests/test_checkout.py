@@ -141,6 +141,18 @@ class TestCheckout(unittest.TestCase):
             with self.assertRaisesRegex(ConformanceError, 'extra.py holds: add it to HOLD or NO_RULE'):
                 followed.follow(Checkout(root))
 
+    def test_a_checkout_has_a_history_and_what_is_followed_is_in_it(self) -> None:
+        with TemporaryDirectory() as folder:
+            root = fake(folder)
+            for command in (['run', str(root)], ['diff', str(root)], ['follow', str(root)]):
+                with contextlib.redirect_stderr(io.StringIO()) as stderr:
+                    self.assertEqual(main(command), 2)
+                self.assertIn('has no .git', stderr.getvalue())
+            commit(root)
+            (root / CONSTANTS).write_text((root / CONSTANTS).read_text() + 'MORE = 1\n')
+            with self.assertRaisesRegex(ConformanceError, 'not as its commit has it.*constants.py'):
+                followed.follow(Checkout(root))
+
     def test_what_the_driver_replaces_is_in_the_followed_state(self) -> None:
         files = followed.read()['files']
         for path in NEEDS:
