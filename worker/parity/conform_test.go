@@ -101,6 +101,7 @@ func TestConform(t *testing.T) { //nolint:paralleltest // it has the standard in
 // answered. A test that has failed ends the process with 1.
 type told struct {
 	testing.TB
+
 	said string
 }
 
@@ -124,8 +125,8 @@ func weights(languages, weights []byte) (*tokens.Weights, error) {
 }
 
 // answer is one answer. What is refused is an answer too.
-func (s *scorer) answer(t testing.TB, line []byte) *reply {
-	t.Helper()
+func (s *scorer) answer(tb testing.TB, line []byte) *reply {
+	tb.Helper()
 	var q question
 	a, refused := &reply{}, error(nil)
 	err := json.Unmarshal(line, &q)
@@ -133,7 +134,7 @@ func (s *scorer) answer(t testing.TB, line []byte) *reply {
 	case err != nil:
 	case q.Case != "":
 		if a.Case, err = mirrorsim.ReadCase(q.Case); err == nil {
-			return &reply{Rounds: s.rounds(t, &world{a.Case, caseName(q.Case)})}
+			return &reply{Rounds: s.rounds(tb, &world{a.Case, caseName(q.Case)})}
 		}
 	case q.Read != "":
 		a.Case, err = mirrorsim.ReadCase(q.Read)
@@ -147,7 +148,7 @@ func (s *scorer) answer(t testing.TB, line []byte) *reply {
 			with.weights, refused = weights(q.Languages, q.Tokens)
 		}
 		if refused == nil {
-			a.Pairs = with.pairs(t, q.Pairs)
+			a.Pairs = with.pairs(tb, q.Pairs)
 		}
 	}
 	if refused != nil {
@@ -176,9 +177,9 @@ func pack(file string) error {
 }
 
 // rounds plays a case through the rules as pure functions.
-func (s *scorer) rounds(t testing.TB, c *world) (rounds []replyRound) {
-	t.Helper()
-	for _, played := range run(t, *s, c) {
+func (s *scorer) rounds(tb testing.TB, c *world) (rounds []replyRound) {
+	tb.Helper()
+	for _, played := range run(tb, *s, c) {
 		r := replyRound{
 			Outcome: shaped(played.outcome), Windows: played.input.Registry.Windows(played.input.AsOf),
 			Files: map[string][]tokens.FileFigures{},
@@ -196,11 +197,11 @@ func (s *scorer) rounds(t testing.TB, c *world) (rounds []replyRound) {
 }
 
 // pairs scores each file as the only one of a pull request.
-func (s *scorer) pairs(t testing.TB, files []tokens.File) (scored []replyPair) {
-	t.Helper()
+func (s *scorer) pairs(tb testing.TB, files []tokens.File) (scored []replyPair) {
+	tb.Helper()
 	scale := input.DefaultRepository("").Scoring.SrcTokSaturationScale
 	for i := range files {
-		got := must.Get(s.pool.Score(t.Context(), "the pairs", s.weights, files[i:i+1], nil))(t)
+		got := must.Get(s.pool.Score(tb.Context(), "the pairs", s.weights, files[i:i+1], nil))(tb)
 		scored = append(scored, replyPair{got.Figures.Files[0], tokens.BaseScore(&got.Figures, scale)})
 	}
 	return scored
