@@ -203,7 +203,7 @@ class Run:
                 compared += self._part(pool, 'registries', [('registry', what, r) for what, r in mutated])
                 compared += self._part(pool, 'pairs by weights of the history', list(self._weighed()))
             compared += self._part(pool, 'pairs of files', list(self._pairs()))
-        if not compared:
+        if not compared and not self.found:
             raise ConformanceError('nothing was compared')
         different = self._different()
         if not a.no_real and a.worlds and not different:

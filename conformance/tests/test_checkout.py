@@ -76,7 +76,7 @@ class TestCheckout(unittest.TestCase):
     def test_nothing_compared_is_no_pass(self) -> None:
         a = arguments().parse_args(['run', '/nowhere', '--worlds', '0', '--no-recorded'])
         comparison = Run.__new__(Run)
-        comparison.a, comparison.report = a, Report()
+        comparison.a, comparison.report, comparison.found = a, Report(), []
         with (
             mock.patch('conformance.__main__.ProcessPoolExecutor'),
             mock.patch.object(Run, '_part', lambda self, pool, what, tasks: 10 if what == 'settings of a repository' else 0),
