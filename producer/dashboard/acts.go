@@ -95,7 +95,7 @@ func orderPage(r *http.Request, a act, wrong string) (page, error) {
 	}
 	body.Back = backOf(r)
 	body.Wrong = wrong
-	body.Given = r.PostFormValue("reason")
+	body.Given = r.PostForm.Get("reason") // "" before the form was sent
 	body.Lengths = holdLengths
 	p := page{Template: "order", Title: body.Title, Body: body}
 	if wrong != "" {
@@ -119,7 +119,7 @@ func (d *Dashboard) carriesOut(a act) maker {
 				Todo:   "Open the page again and fill it in anew.",
 			}
 		}
-		reason := r.PostFormValue("reason")
+		reason := r.PostForm.Get("reason")
 		if err := bounded.CheckOrderText(reason); err != nil {
 			return orderPage(r, a, "The reason cannot be taken: "+err.Error()+".")
 		}

@@ -107,10 +107,7 @@ func New(cfg Config) (*Dashboard, error) {
 	}
 	for address, act := range d.acts() {
 		mux.HandleFunc("GET "+address, func(w http.ResponseWriter, r *http.Request) { d.serve(w, r, d.asks(act)) })
-		mux.HandleFunc("POST "+address, func(w http.ResponseWriter, r *http.Request) {
-			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-			d.serve(w, r, d.carriesOut(act))
-		})
+		mux.HandleFunc("POST "+address, func(w http.ResponseWriter, r *http.Request) { d.serve(w, r, d.carriesOut(act)) })
 	}
 	mux.Handle("GET /assets/{version}/{name}", d.assets)
 	mux.HandleFunc("POST "+signInPath, d.give)
@@ -185,6 +182,7 @@ func (d *Dashboard) serve(w http.ResponseWriter, r *http.Request, makes maker) {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), d.cfg.Timeout, errSlow)
 	defer cancel()
 	r = r.WithContext(ctx)
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody(r.Pattern))
 	p, err := d.inTurn(r, makes)
 	if err != nil {
 		p = d.failure(r, err)

@@ -57,13 +57,13 @@ func orUnknown(text string) string {
 }
 
 func (d *Dashboard) giveHold(r *http.Request, g steering.Giver) (string, error) {
-	length, err := time.ParseDuration(r.PostFormValue("length"))
+	length, err := time.ParseDuration(r.PostForm.Get("length"))
 	if err != nil {
 		return "", &web.ProblemError{
 			Status: http.StatusBadRequest,
 			Title:  "The length of the hold is not understood",
 			Detail: fmt.Sprintf("%.80q: want a length of time such as 15m, from %s to %s",
-				r.PostFormValue("length"), ratelimit.MinHold, ratelimit.MaxHold),
+				r.PostForm.Get("length"), ratelimit.MinHold, ratelimit.MaxHold),
 			Todo: "Open the page again and choose a length.",
 		}
 	}

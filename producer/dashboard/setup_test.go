@@ -34,7 +34,8 @@ var now = roundtest.Now
 type bundle struct {
 	*roundtest.Fleet
 
-	url string
+	pages *dashboard.Dashboard
+	url   string
 }
 
 // servers opens NATS and Redis, without a dashboard. All texts from outside are hostile.
@@ -72,7 +73,7 @@ func (b *bundle) serve(tb testing.TB, changes ...func(*dashboard.Config)) {
 	d := must.Get(dashboard.New(cfg))(tb)
 	server := httptest.NewServer(d)
 	tb.Cleanup(func() { d.Close(); server.Close() })
-	b.url = server.URL
+	b.pages, b.url = d, server.URL
 }
 
 // operator carries out orders until the test's end.

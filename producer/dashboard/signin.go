@@ -16,13 +16,15 @@ type signInBody struct {
 	Wrong string // why the last token was refused; "" for none
 }
 
-func (d *Dashboard) signIn(r *http.Request) (page, error) { return d.signInPage(r, ""), nil }
+func (d *Dashboard) signIn(r *http.Request) (page, error) {
+	return signInPage(r.URL.Query().Get("to"), ""), nil
+}
 
-func (d *Dashboard) signInPage(r *http.Request, wrong string) page {
+func signInPage(to, wrong string) page {
 	return page{
 		Template: "sign-in",
 		Title:    "Sign in",
-		Body:     signInBody{onSite(r.FormValue("to")), wrong},
+		Body:     signInBody{onSite(to), wrong},
 	}
 }
 
@@ -37,13 +39,15 @@ func onSite(to string) string {
 // give takes the token of the sign-in form and sets the cookie.
 func (d *Dashboard) give(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	_, err := d.cfg.Guard.SignIn(w, r, r.PostFormValue("token"))
+	_ = r.ParseForm() // a form that cannot be read has no token
+	to := r.PostForm.Get("to")
+	_, err := d.cfg.Guard.SignIn(w, r, r.PostForm.Get("token"))
 	switch {
 	case err == nil:
-		d.write(w, r, page{Redirect: onSite(r.PostFormValue("to"))})
+		d.write(w, r, page{Redirect: onSite(to)})
 		return
 	case errors.Is(err, access.ErrWrongToken):
-		p := d.signInPage(r, "This is not one of the producer's tokens.")
+		p := signInPage(to, "This is not one of the producer's tokens.")
 		p.Status = http.StatusUnauthorized
 		d.write(w, r, p)
 		return
@@ -59,3 +63,12 @@ func (d *Dashboard) leave(w http.ResponseWriter, r *http.Request) {
 
 // maxForm bounds the body of a form, in bytes: a list of all uids is a tenth of it.
 const maxForm = 64 << 10
+
+// maxBody bounds the body of a request to a pattern. All of it fits the memory: net/http would
+// put a larger file into a temporary one, and remove that only from the request as it came.
+func maxBody(pattern string) int64 {
+	if strings.HasSuffix(pattern, whatIfPath) {
+		return maxRegistry + maxForm // the registry, and the form's other fields
+	}
+	return maxForm
+}

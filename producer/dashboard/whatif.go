@@ -155,9 +155,7 @@ func sentRegistry(r *http.Request) (json.RawMessage, error) {
 		Detail: "1 MiB is the maximum",
 		Todo:   "Go back, and leave out the repositories that the round does not have.",
 	}
-	const rest = 64 << 10 // the form's other fields
-	r.Body = http.MaxBytesReader(nil, r.Body, maxRegistry+rest)
-	err := r.ParseMultipartForm(maxRegistry + rest) //nolint:gosec // the line before bounds it
+	err := r.ParseMultipartForm(maxBody(whatIfPath)) //nolint:gosec // serve bounds it
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return nil, tooLarge
 	}
@@ -169,7 +167,7 @@ func sentRegistry(r *http.Request) (json.RawMessage, error) {
 			Todo:   "Go back and send it again.",
 		}
 	}
-	registry := []byte(r.PostFormValue("registry"))
+	registry := []byte(r.PostForm.Get("registry"))
 	if file, _, err := r.FormFile("file"); err == nil {
 		defer file.Close()
 		sent, err := io.ReadAll(file)

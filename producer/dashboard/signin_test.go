@@ -1,0 +1,56 @@
+package dashboard_test
+
+import (
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"mirrorfleet/producer/dashboard"
+	"mirrorfleet/producer/roundtest"
+)
+
+// counted counts what is read of a body.
+type counted struct {
+	io.Reader
+
+	read int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.read += n
+	return n, err
+}
+
+// No request makes the producer take a large body in, whatever its method is and whether its
+// sender has signed in: a form of 48 MiB that came with a GET was a file in $TMPDIR for good.
+func TestNoPageTakesALargeBody(t *testing.T) {
+	t.Parallel()
+	const reader = "PLANTED-0123456789-reader"
+	b := setup(t, func(c *dashboard.Config) { c.Guard = roundtest.Guard(t, reader) })
+	v := b.signIn(t, token)
+	for _, cookie := range []string{"", v.cookie} {
+		for _, request := range []string{
+			"GET /sign-in", "HEAD /sign-in", "POST /sign-in", "POST /sign-out", "GET /", "DELETE /nothing", "GET /rounds/r1/cancel", "GET /orders/pause",
+			"POST /orders/pause", "POST /limit/default/hold", "GET /search", "POST /health", "GET /rounds/r1/miners/1/what-if", "GET /live/rounds/r1",
+			"POST /rounds/r1/miners/1/what-if",
+		} {
+			method, path, _ := strings.Cut(request, " ")
+			form, kind := multipartForm(t, map[string]string{"to": "/", "token": "x", "registry": strings.Repeat("x", 4<<20)})
+			body := &counted{Reader: strings.NewReader(form)}
+			r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+path, body)
+			r.Header.Set("Content-Type", kind)
+			r.Header.Set("Cookie", cookie)
+			w := httptest.NewRecorder()
+			b.pages.ServeHTTP(w, r)
+			most := 128 << 10
+			if request == "POST /rounds/r1/miners/1/what-if" {
+				most = 2 << 20 // a registry has 1 MiB
+			}
+			if body.read > most {
+				t.Errorf("%s, signed in %t: %d bytes of the body are read, want %d at most", request, cookie != "", body.read, most)
+			}
+		}
+	}
+}
