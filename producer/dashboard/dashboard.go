@@ -65,10 +65,12 @@ type Dashboard struct {
 	templates templates
 	assets    assets
 	outcomes  *outcomes
-	audits    *audits
-	health    health
-	shows     *shows
-	slots     chan struct{} // each page in work fills one
+	// registries are those that what-ifs ask with.
+	registries registries
+	audits     *audits
+	health     health
+	shows      *shows
+	slots      chan struct{} // each page in work fills one
 	// concluding is the slot of the pages that conclude a round again, from all of its
 	// evaluations: one at a time, and none of the others waits for them.
 	concluding chan struct{}

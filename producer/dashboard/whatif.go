@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mirrorfleet/producer/outcome"
@@ -21,7 +22,7 @@ import (
 // The changes of a what-if are in its address: change=KIND TEXT, as often as there are
 // changes, each as the flags of `producer what-if` have it. The controls add one by
 // set=KIND, about=ITEM and value=TEXT, which lead to the address with it. Only a registry is
-// too large for an address, and is sent.
+// too large for an address: it is sent, and the address that it leads to has its digest.
 
 // whatIfPath is that of a what-if.
 const whatIfPath = "/rounds/{id}/miners/{uid}/what-if"
@@ -39,7 +40,8 @@ type whatIfBody struct {
 	// Pulls and Issues are what can be changed; About is the one that is chosen.
 	Pulls, Issues []string
 	About         string
-	Registry      string // that was sent
+	// Registry is another one, RegistryID is what the address has for it; "" for none.
+	Registry, RegistryID string
 	// Refused says why there is no answer; nil for none, and without a change.
 	Refused *web.ProblemError
 	Answer  *whatIfAnswer
@@ -79,7 +81,8 @@ type pullDifferenceRow struct {
 	Earned, Collateral was
 }
 
-// whatIf is the page of a what-if: what it is asked by GET, and with another registry by POST.
+// whatIf is the page of a what-if. A POST brings a registry, and leads to the address that asks
+// with it.
 func (d *Dashboard) whatIf(r *http.Request) (page, error) {
 	uid, err := uidOf(r)
 	if err != nil {
@@ -93,26 +96,34 @@ func (d *Dashboard) whatIf(r *http.Request) (page, error) {
 	if err != nil {
 		return page{}, notFound(err)
 	}
-	registry, err := sentRegistry(r)
-	if err != nil {
-		return page{}, err
-	}
 	query := r.URL.Query()
 	body := whatIfBody{
-		At:       at,
-		UID:      uid,
-		Kept:     query["change"],
-		About:    query.Get("about"),
-		Registry: string(registry),
+		At:    at,
+		UID:   uid,
+		Kept:  query["change"],
+		About: query.Get("about"),
+	}
+	if r.Method == http.MethodPost {
+		registry, err := sentRegistry(r)
+		body.RegistryID = d.registries.keep(registry)
+		return page{Redirect: body.address(body.Kept)}, err
+	}
+	registry, gone := d.registries.of(query.Get("registry"))
+	if len(registry) > 0 {
+		body.Registry, body.RegistryID = string(registry), query.Get("registry")
 	}
 	body.Pulls, body.Issues = changeable(m)
-	if kind := query.Get("set"); kind != "" {
+	kind := query.Get("set")
+	switch {
+	case kind != "":
 		change, err := composed(kind, query)
 		if err == nil {
-			return page{Redirect: at.WhatIf(uid, append(slices.Clone(body.Kept), change)...)}, nil
+			return page{Redirect: body.address(append(slices.Clone(body.Kept), change))}, nil
 		}
 		body.Refused = syntaxProblem(err)
-	} else if len(body.Kept)+len(registry) > 0 {
+	case gone != nil:
+		body.Refused = refusal(gone)
+	case len(body.Kept)+len(registry) > 0:
 		body.Answer, err = d.answer(r, at, result, uid, body.Kept, registry)
 		if body.Refused = refusal(err); err != nil && body.Refused == nil {
 			return page{}, err
@@ -123,12 +134,35 @@ func (d *Dashboard) whatIf(r *http.Request) (page, error) {
 		Template: "what-if",
 		Title:    fmt.Sprintf("What if, miner %d · %s", uid, at.Round),
 		Nav:      "Rounds",
-		Body:     body,
+		Body:     &body,
 	}
 	if body.Refused != nil {
 		p.Status = body.Refused.Status
 	}
 	return p, nil
+}
+
+// address asks with the page's registry, and with some changes.
+func (b *whatIfBody) address(changes []string) string {
+	query := url.Values{}
+	if len(changes) > 0 {
+		query["change"] = changes
+	}
+	if b.RegistryID != "" {
+		query.Set("registry", b.RegistryID)
+	}
+	return b.At.to(query, "miners", strconv.Itoa(b.UID), "what-if")
+}
+
+// Itself is the page without another registry.
+func (b *whatIfBody) Itself() string { return b.At.WhatIf(b.UID, b.Kept...) }
+
+// Asked is how much is asked: the changes, and another registry.
+func (b *whatIfBody) Asked() int {
+	if b.RegistryID != "" {
+		return len(b.Changes) + 1
+	}
+	return len(b.Changes)
 }
 
 // changeable are the names of what a miner's round can change: its pull requests, the dropped
@@ -346,7 +380,7 @@ func syntaxProblem(err error) *web.ProblemError {
 // rows says the changes in words, as far as they can be read, and how each is left out.
 func (b *whatIfBody) rows() {
 	for i, text := range b.Kept {
-		row := changeRow{Text: text, Without: b.At.WhatIf(b.UID, slices.Delete(slices.Clone(b.Kept), i, i+1)...)}
+		row := changeRow{Text: text, Without: b.address(slices.Delete(slices.Clone(b.Kept), i, i+1))}
 		if asked, err := askedOf([]string{text}); err == nil {
 			if list, err := asked.Changes(); err == nil && len(list) == 1 {
 				row.Text = list[0].String()

@@ -90,6 +90,66 @@ func TestWhatIfPageHasTheAPIsFigures(t *testing.T) {
 	}
 }
 
+// Another registry and the changes stay together, whichever comes first, and each is shown and
+// can be left out alone. What is no longer kept is asked for again.
+func TestWhatIfWithARegistryAndChanges(t *testing.T) {
+	t.Parallel()
+	b, result := minersRound(t)
+	at := "/rounds/" + result.Round + "/miners/1/what-if"
+	const other = `{"a/b": {"emission_share": 0.4, "eligibility": {"min_valid_merged_prs": 1}}}`
+	both := must.Get(view.WhatIfOf(t.Context(), b.Bus, result, 1, whatif.Asked{Merge: []string{"a/b#103"}, Registry: []byte(other)}))(t)
+	form, kind := multipartForm(t, map[string]string{"registry": other})
+	send := func(a nettest.Answer) nettest.Answer {
+		t.Helper()
+		for _, f := range parsed(t, a).all("form") {
+			if to := f.attribute("action"); f.attribute("method") == "post" && strings.Contains(to, "what-if") {
+				return b.ask(t, http.MethodPost, to, form, "Content-Type", kind)
+			}
+		}
+		t.Fatal("no form takes a registry")
+		return a
+	}
+	merge := func(a nettest.Answer) nettest.Answer {
+		t.Helper()
+		query := url.Values{"set": {"merge"}, "about": {"a/b#103"}}
+		for _, f := range parsed(t, a).all("form") {
+			if f.attribute("class") != "stack" {
+				continue
+			}
+			for _, input := range f.all("input") {
+				if input.attribute("type") == "hidden" {
+					query.Add(input.attribute("name"), input.attribute("value"))
+				}
+			}
+			break
+		}
+		return b.get(t, at+"?"+query.Encode())
+	}
+	changed := b.get(t, at+"?change=merge+a%2Fb%23103")
+	for _, a := range []nettest.Answer{send(changed), merge(send(b.get(t, at))), send(merge(send(b.get(t, at+"?revision=1"))))} {
+		checkAnswer(t, a, both)
+		has(t, a, http.StatusOK, "a/b#103 is merged", "<span>the registry is another</span>", "Leave out all", "emission_share&#34;: 0.4")
+	}
+	alone := send(b.get(t, at))
+	has(t, alone, http.StatusOK, "<span>the registry is another</span>", "Change something else, too")
+	empty, emptyKind := multipartForm(t, map[string]string{"registry": " "})
+	if a := b.ask(t, http.MethodPost, at, empty, "Content-Type", emptyKind); strings.Contains(a.Body, "the registry is another") {
+		t.Error("an empty form is another registry")
+	}
+	has(t, b.get(t, at+"?registry=abc&change=merge+a%2Fb%23103"), http.StatusNotFound, "The registry is no longer kept", "Send it again")
+	for i := range 8 {
+		next, kind := multipartForm(t, map[string]string{"registry": fmt.Sprintf(`{"a/b": {"emission_share": 0.%d}}`, i+1)})
+		b.ask(t, http.MethodPost, at, next, "Content-Type", kind)
+	}
+	for _, input := range parsed(t, alone).all("input") {
+		if input.attribute("name") == "registry" {
+			has(t, b.get(t, at+"?registry="+input.attribute("value")), http.StatusNotFound, "The registry is no longer kept")
+			return
+		}
+	}
+	t.Error("the page's forms do not keep the registry")
+}
+
 func multipartForm(t *testing.T, fields map[string]string) (body, kind string) {
 	t.Helper()
 	var out bytes.Buffer
