@@ -39,6 +39,7 @@ type orderBody struct {
 	Length  bool // it asks for how long
 	Round   string
 	Miners  []outcome.Failed // that it runs again
+	Choice  []outcome.Failed // those among which the order's miners are to be chosen first
 	UIDs    []int            // whose jobs it ends
 	Back    string
 	Wrong   string // what is wrong with what was filled in; "" for nothing

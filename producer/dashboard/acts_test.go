@@ -140,7 +140,7 @@ func TestOrdersToARound(t *testing.T) {
 	}
 	v.gives(t, at+"/cancel?uids=2", "reason=bad", at, "")
 	for path, want := range map[string]int{
-		at + "/cancel?uids=x": http.StatusBadRequest, at + "/cancel?uids=9": http.StatusConflict, at + "/rescore": http.StatusBadRequest,
+		at + "/cancel?uids=x": http.StatusBadRequest, at + "/cancel?uids=9": http.StatusConflict, at + "/rescore?uids=": http.StatusBadRequest,
 		at + "/replay": http.StatusNotFound, "/rounds/r9/cancel": http.StatusNotFound, "/rounds/x.y/pause": http.StatusNotFound,
 	} {
 		has(t, b.get(t, path, "Cookie", v.cookie), want)
@@ -167,6 +167,43 @@ func TestAReplayIsShownAndBegun(t *testing.T) {
 	b.Sick.Store(0)
 	v.gives(t, at+"/replay?uids=2", "", at, "")
 	must.Until(t.Context(), t, "the replay's revision", func() bool {
+		revisions, err := b.Bus.Outcomes.Revisions(t.Context(), r.Round)
+		return err == nil && len(revisions) > 1
+	})
+}
+
+// A rescore lets its miners be chosen, some or all, and shows them before it begins. It is
+// never of all because nobody was named. Only what can be ordered is offered for a miner.
+func TestMinersAreChosenForARescore(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.Work(t)
+	b.Sick.Store(2)
+	r := b.Concluded(t, now)
+	v := b.signIn(t, token)
+	at := "/rounds/" + r.Round
+	has(t, b.get(t, at), http.StatusOK, `href="`+at+`/rescore"`)
+	page := v.shows(t, at+"/rescore", "Rescore miners of round", `action="`+at+`/rescore"`, `name="uids" value="1"`, `name="uids" value="2"`,
+		"lacks nothing", "the mirror answered 404 =cmd&lt;script", `href="`+at+`/rescore?uids=all"`)
+	if strings.Contains(page.Body, `method="post" action="`+at) {
+		t.Error("an order without miners can be given")
+	}
+	v.shows(t, at+"/rescore?uids=1&uids=2", "Rescore 2 miners of round", `action="`+at+`/rescore?uids=1&amp;uids=2"`)
+	v.shows(t, at+"/rescore?uids=all", "Rescore 2 miners of round", "Miner 1<", "Miner 2<", `action="`+at+`/rescore?uids=all"`)
+	for _, none := range []string{"", "?uids=", "?uids=all,1"} {
+		has(t, b.ask(t, http.MethodPost, at+"/rescore"+none, "", "Cookie", v.cookie), http.StatusBadRequest)
+	}
+	for uid, offered := range map[string][2]bool{"0": {false, false}, "1": {false, true}, "2": {true, true}} {
+		page := b.get(t, at+"/miners/"+uid)
+		has(t, page, http.StatusOK)
+		for i, order := range []string{"replay", "rescore"} {
+			if got := strings.Contains(page.Body, at+"/"+order+"?uids="+uid); got != offered[i] {
+				t.Errorf("miner %s: a %s is offered: %t, want %t", uid, order, got, offered[i])
+			}
+		}
+	}
+	v.gives(t, at+"/rescore?uids=all", "", at, "")
+	must.Until(t.Context(), t, "the rescore's revision", func() bool {
 		revisions, err := b.Bus.Outcomes.Revisions(t.Context(), r.Round)
 		return err == nil && len(revisions) > 1
 	})

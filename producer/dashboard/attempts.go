@@ -18,6 +18,7 @@ import (
 type attempts struct {
 	// None says why there are none to show; "" otherwise.
 	None  string
+	NoJob bool   // the miner has none in this round
 	Job   string // how the job stands and what it has cost
 	Phase badge
 	Wait  string // what it waits for, or what ended it
@@ -44,7 +45,7 @@ func (d *Dashboard) attemptsOf(r *http.Request, round string, uid int) (attempts
 	}
 	switch {
 	case a.NoJob != input.NoFailure:
-		return attempts{None: "The miner has no job in this round: " + string(a.NoJob) + "."}, nil
+		return attempts{NoJob: true, None: "The miner has no job in this round: " + string(a.NoJob) + "."}, nil
 	case a.Lost != "":
 		return attempts{None: "Nothing is known of the job: " + a.Lost + "."}, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring"
@@ -28,6 +29,9 @@ type minerBody struct {
 	Revision int
 	Last     bool
 	Failed   string
+	// Replays and Rescores say which orders there are for the miner.
+	Replays, Rescores bool
+
 	Tiles    []tile
 	Notes    []view.Note
 	Sources  sources
@@ -81,6 +85,9 @@ func (d *Dashboard) miner(r *http.Request) (page, error) {
 	if body.History, err = d.historyOf(r, at.Round, uid, m.Hotkey); err != nil {
 		return page{}, err
 	}
+	if d.cfg.Guard.TakesOrders() {
+		body.Replays, body.Rescores = d.lacks(r, at.Round, uid), !body.Attempts.NoJob
+	}
 	return page{
 		Template: "miner",
 		Title:    fmt.Sprintf("Miner %d · %s", uid, at.Round),
@@ -88,6 +95,12 @@ func (d *Dashboard) miner(r *http.Request) (page, error) {
 		JSON:     at.JSON("miners", strconv.Itoa(uid)),
 		Body:     body,
 	}, nil
+}
+
+// lacks says whether a miner is among those that a replay of the round runs.
+func (d *Dashboard) lacks(r *http.Request, round string, uid int) bool {
+	stands, err := d.standings.Of(r.Context(), d.cfg.Bus, round, d.cfg.Now())
+	return err == nil && slices.ContainsFunc(stands.Failures, func(one outcome.Failed) bool { return one.UID == uid })
 }
 
 // tileDigits are the decimals of a reward where it is only looked at; the tables have all.

@@ -113,7 +113,7 @@ func TestMinerPage(t *testing.T) {
 	at := "/rounds/" + result.Round
 	a := b.get(t, at+"/miners/1")
 	has(t, a, http.StatusOK, `href="`+at+`/pulls/a/b/101"`, `href="https://github.com/a/b/pull/101"`, `href="https://github.com/a/b/issues/150"`,
-		"base branch not acceptable", "base_ref", "not met", "✗", "✓", at+"/miners/1/levers", at+"/replay?uids=1", "committed", "w1", "not completed (")
+		"base branch not acceptable", "base_ref", "not met", "✗", "✓", at+"/miners/1/levers", at+"/rescore?uids=1", "committed", "w1", "not completed (")
 	page := parsed(t, a)
 	if rows := page.rows(t, "Dropped pull requests"); len(rows) != 2 || !strings.HasPrefix(rows[1][0], "a/b#105") {
 		t.Errorf("dropped: %v, want a/b#105", rows)

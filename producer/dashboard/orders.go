@@ -236,15 +236,38 @@ func (d *Dashboard) showReplay(r *http.Request) (orderBody, error) {
 	return d.showAgain(r, "Replay", false)
 }
 
+// showRescore lets the miners be chosen first, if the address names none.
 func (d *Dashboard) showRescore(r *http.Request) (orderBody, error) {
-	return d.showAgain(r, "Rescore", true)
+	if r.Method == http.MethodPost || len(r.URL.Query()["uids"]) > 0 {
+		return d.showAgain(r, "Rescore", true)
+	}
+	body, err := d.roundOrder(r, "Rescore")
+	if err != nil {
+		return body, err
+	}
+	would, err := d.cfg.Operator.Replay(r.Context(), steering.Giver{}, body.Round, outcome.Selection{Rescore: true}, true)
+	body.Title = "Rescore miners of round " + body.Round
+	body.Button = "Rescore the selection"
+	body.Choice = would.Chosen
+	body.Says = []template.HTML{"Choose the miners. The next page shows what the order does, before it is given."}
+	if len(would.Chosen) == 0 {
+		body.Nothing = "No job of the round can be run again just now."
+	}
+	return body, err
 }
 
-// selectionOf are the miners that an address chooses: some, a group, or all that failed.
+// allMiners is what an address has for every miner that has a job.
+const allMiners = "all"
+
+// selectionOf are the miners that an address chooses: some, a group, or all that failed. A
+// rescore names its miners, or says that it is for all.
 func selectionOf(r *http.Request, rescore bool) (outcome.Selection, error) {
+	if rescore && r.URL.Query().Get("uids") == allMiners {
+		return outcome.Selection{Rescore: true}, nil
+	}
 	uids, err := uidsOf(r)
 	if err == nil && rescore && len(uids) == 0 {
-		err = badQuery("uids", "", "say which miners are to be scored again, such as uids=5,17")
+		err = badQuery("uids", "", "say which miners are to be scored again, such as uids=5,17; uids="+allMiners+" is every miner that has a job")
 	}
 	return outcome.Selection{
 		UIDs:    uids,
