@@ -42,17 +42,20 @@ func (d *Dashboard) give(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm() // a form that cannot be read has no token
 	to := r.PostForm.Get("to")
 	_, err := d.cfg.Guard.SignIn(w, r, r.PostForm.Get("token"))
+	var p page
 	switch {
 	case err == nil:
-		d.write(w, r, page{Redirect: onSite(to)})
-		return
+		p.Redirect = onSite(to)
 	case errors.Is(err, access.ErrWrongToken):
-		p := signInPage(to, "This is not one of the producer's tokens.")
+		p = signInPage(to, "This is not one of the producer's tokens.")
 		p.Status = http.StatusUnauthorized
-		d.write(w, r, p)
-		return
+	case errors.Is(err, access.ErrTooMany):
+		p = signInPage(to, "Too many wrong tokens came from this address. Wait a minute, then try again.")
+		p.Status = http.StatusTooManyRequests
+	default:
+		p = d.failure(r, err)
 	}
-	d.write(w, r, d.failure(r, err))
+	d.write(w, r, p)
 }
 
 // leave ends the session.

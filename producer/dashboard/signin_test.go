@@ -2,7 +2,9 @@ package dashboard_test
 
 import (
 	"io"
+	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -52,5 +54,24 @@ func TestNoPageTakesALargeBody(t *testing.T) {
 				t.Errorf("%s, signed in %t: %d bytes of the body are read, want %d at most", request, cookie != "", body.read, most)
 			}
 		}
+	}
+}
+
+// Whoever guesses tokens is told to wait, and does not fill the log.
+func TestTooManyWrongTokens(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 10 {
+		has(t, b.ask(t, http.MethodPost, "/sign-in", "token=wrong"), http.StatusUnauthorized, "not one of the producer")
+	}
+	for range 2 {
+		a := b.ask(t, http.MethodPost, "/sign-in", "to=/limit&token="+token)
+		has(t, a, http.StatusTooManyRequests, "Wait a minute", `value="/limit"`)
+		if wait, err := strconv.Atoi(a.Header.Get("Retry-After")); err != nil || wait < 1 || wait > 60 {
+			t.Errorf("Retry-After is %d, %v, want at most 60", wait, err)
+		}
+	}
+	if log := b.Log.String(); log != "" {
+		t.Errorf("the log is %s, want nothing", log)
 	}
 }
