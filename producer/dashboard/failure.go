@@ -17,7 +17,7 @@ var errSignIn = errors.New("reading needs a token")
 // not shown, because it may reveal addresses and names of the installation.
 func (d *Dashboard) failure(r *http.Request, err error) page {
 	if errors.Is(err, errSignIn) {
-		p := signInPage("/", "")
+		p := signInPage(r.URL.RequestURI(), "") // and back to what was asked for
 		p.Status = http.StatusUnauthorized
 		return p
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,5 +74,33 @@ func TestTooManyWrongTokens(t *testing.T) {
 	}
 	if log := b.Log.String(); log != "" {
 		t.Errorf("the log is %s, want nothing", log)
+	}
+}
+
+// Whoever signs in comes back to the page that was asked for, and never to another site.
+func TestASignInLeadsBack(t *testing.T) {
+	t.Parallel()
+	const reader = "PLANTED-0123456789-reader"
+	b := setup(t, func(c *dashboard.Config) { c.Guard = roundtest.Guard(t, reader) })
+	for address, to := range map[string]string{
+		"/":                                 "/",
+		"/limit?x=%22%3E&y=a+b":             "/limit?x=%22%3E&y=a+b",
+		"/rounds/r1/miners/5?revision=2":    "/rounds/r1/miners/5?revision=2",
+		"/sign-in?to=%2Ftokens%3Ffilter%3D": "/tokens?filter=",
+		"/sign-in?to=%2F%2Fevil.example":    "/",
+		"/sign-in?to=https://evil.example":  "/",
+		"/%5Cevil.example":                  "/%5Cevil.example",
+	} {
+		page := b.get(t, address)
+		for _, input := range parsed(t, page).all("input") {
+			if input.attribute("name") != "to" {
+				continue
+			}
+			form := url.Values{"to": {input.attribute("value")}, "token": {reader}}
+			a := b.submit(t, http.MethodPost, "/sign-in", form.Encode()) //nolint:bodyclose // submit closes it
+			if got := a.Header.Get("Location"); got != to {
+				t.Errorf("signing in on %s leads to %q, want %q", address, got, to)
+			}
+		}
 	}
 }
