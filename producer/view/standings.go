@@ -71,9 +71,10 @@ func (s *Standings) standing(ctx context.Context, bus *jobstream.Bus, name strin
 	return stands, err
 }
 
-// counted counts the records of a standing, if no outcome has counted them.
+// counted counts the records of a standing, if no outcome has counted them, or a replay changes
+// them.
 func (s *Standings) counted(ctx context.Context, bus *jobstream.Bus, stands standing) (Summary, error) {
-	if stands.ConcludedAt != nil {
+	if stands.ConcludedAt != nil && stands.State != Replaying {
 		return stands.Summary, nil
 	}
 	records, err := s.recordsOf(ctx, bus, stands.manifest)

@@ -2,7 +2,9 @@ package view_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -96,6 +98,41 @@ func TestWhatIsKeptOfARoundIsNeverStale(t *testing.T) {
 	if _, err := looks("a plan that is lost"); err == "" {
 		t.Error("a round without a plan is shown")
 	}
+}
+
+// While a round is replayed its jobs are counted as they stand. Its last outcome says of them
+// only how they ended before.
+func TestARoundThatIsReplayedIsCountedAnew(t *testing.T) {
+	t.Parallel()
+	fleet := roundtest.Start(t)
+	fleet.Work(t)
+	fleet.Sick.Store(2)
+	r := fleet.Concluded(t, roundtest.Now)
+	kept := view.NewStandings()
+	counts := func() string {
+		t.Helper()
+		s := must.Get(kept.List(t.Context(), fleet.Bus, "", 0, roundtest.Now))(t).Rounds[0]
+		return fmt.Sprintf("%s: %d done, %d failed, %d to do of %d", s.State, s.Done, s.Failed, s.Outstanding, s.Planned)
+	}
+	if got, want := counts(), "concluded: 1 done, 1 failed, 0 to do of 2"; got != want {
+		t.Fatalf("%s, want %s", got, want)
+	}
+	replayed(t, fleet, r.Round, roundtest.Now)
+	if got, want := counts(), "replaying: 1 done, 0 failed, 1 to do of 2"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// replayed is a round whose miner 2 a producer runs again, since an instant.
+func replayed(t *testing.T, fleet *roundtest.Fleet, name string, since time.Time) {
+	t.Helper()
+	_, revision, err := fleet.Bus.Holders.Load(t.Context(), name)
+	must.Do(t, err)
+	holder := job.Holder{Name: "replays/1", For: 1000 * time.Hour, Since: since}
+	must.Get(fleet.Bus.Holders.Set(t.Context(), name, holder, revision))(t)
+	record, at, err := fleet.Bus.Records.Load(t.Context(), name, 2)
+	must.Do(t, err)
+	must.Get(fleet.Bus.Records.Update(t.Context(), must.Get(record.Replanned(1, "t2"))(t), at))(t)
 }
 
 // told is what the API says of a round.

@@ -24,8 +24,8 @@ const (
 )
 
 // Summary is a round in a list. Counts are of miners with a job. They come from the last
-// outcome, or from the records while no outcome can be read. A round whose manifest is gone
-// or unreadable has only its name and its state.
+// outcome, or from the records while no outcome can be read and while the round is replayed. A
+// round whose manifest is gone or unreadable has only its name and its state.
 type Summary struct {
 	Round     string    `json:"round"`
 	AsOf      time.Time `json:"as_of"`
