@@ -23,6 +23,7 @@ import (
 	"mirrorfleet/producer/dashboard"
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/doing"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
@@ -299,6 +300,35 @@ func TestViewersLeaveNothing(t *testing.T) {
 		}
 		if time.Now().After(until) {
 			t.Fatal(left)
+		}
+	}
+}
+
+// The page of a replay counts the requests as they are made. The last outcome's stay as they are
+// until there is another one.
+func TestAReplayIsShownWhileItRuns(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.Work(t)
+	b.Sick.Store(2)
+	r := b.Concluded(t, now)
+	_, revision, err := b.Bus.Holders.Load(t.Context(), r.Round)
+	must.Do(t, err)
+	holder := job.Holder{Name: "replays/1", For: time.Hour, Since: now}
+	must.Get(b.Bus.Holders.Set(t.Context(), r.Round, holder, revision))(t)
+	record, at, err := b.Bus.Records.Load(t.Context(), r.Round, 2)
+	must.Do(t, err)
+	record = must.Get(record.Replanned(1, "t"))(t)
+	record.Requests += 4321
+	must.Get(b.Bus.Records.Update(t.Context(), record, at))(t)
+	requests := 0
+	for _, one := range must.Get(b.Bus.Records.List(t.Context(), r.Round))(t) {
+		requests += one.Requests
+	}
+	text := parsed(t, b.get(t, "/rounds/"+r.Round)).text()
+	for _, want := range []string{fmt.Sprintf("Requests%d,%03d", requests/1000, requests%1000), "those before the replay too", "replaying"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
 		}
 	}
 }

@@ -42,14 +42,16 @@ type runningBody struct {
 	// Left is the time that is left, LeftNote what it depends on; "" for nothing.
 	Left, LeftNote string
 	Counts         view.RoundProgress
-	Percent        string
-	Share          float64
-	Uses           []limitUse
-	Away           string
-	Jobs           []jobRow
-	Queue          queue
-	Chart          timelineChart
-	Workers        []workerRow
+	// Requests are those of all attempts that have ended, of earlier runs too.
+	Requests int
+	Percent  string
+	Share    float64
+	Uses     []limitUse
+	Away     string
+	Jobs     []jobRow
+	Queue    queue
+	Chart    timelineChart
+	Workers  []workerRow
 }
 
 // jobRow is a miner's job that runs, or waits for another attempt.
@@ -97,13 +99,14 @@ func (d *Dashboard) runningBody(s *seen, now time.Time) *runningBody {
 		head.Notices = append(head.Notices, notice{"warn", "", text})
 	}
 	b := &runningBody{
-		Head:    head,
-		Title:   fmt.Sprintf("%d/%d · Round %s", p.Done+p.Failed, p.Planned, s.Stands.Round),
-		Now:     now,
-		Started: s.Moment.Started,
-		Counts:  p,
-		Away:    s.Away,
-		Chart:   timelineOf(view.TimelineOf(s.Records, s.Usual, now)),
+		Head:     head,
+		Title:    fmt.Sprintf("%d/%d · Round %s", p.Done+p.Failed, p.Planned, s.Stands.Round),
+		Now:      now,
+		Started:  s.Moment.Started,
+		Counts:   p,
+		Requests: s.Moment.Progress.Requests,
+		Away:     s.Away,
+		Chart:    timelineOf(view.TimelineOf(s.Records, s.Usual, now)),
 	}
 	b.Left, b.LeftNote = leftOf(&s.Moment)
 	b.Head.Progress = progressBar(p)

@@ -63,11 +63,27 @@ func NewFollow(ctx context.Context, bus *jobstream.Bus, name string, now time.Ti
 	f := following(m, now)
 	f.bus = bus
 	f.Watch = NewWatch(name, f.limit, f.standing)
-	f.Watch.started = m.PlannedAt
+	if f.Watch.started, err = begun(ctx, bus, &m); err != nil {
+		return nil, err
+	}
 	if err := f.readRest(ctx, now); err != nil {
 		return nil, err
 	}
 	return f, f.readRecords(ctx, now)
+}
+
+// begun is when the run of a round began: when it was planned, or when the producer that replays
+// it took it.
+func begun(ctx context.Context, bus *jobstream.Bus, m *job.Manifest) (time.Time, error) {
+	revisions, err := bus.Outcomes.Revisions(ctx, m.Round)
+	if err != nil || len(revisions) == 0 {
+		return m.PlannedAt, err
+	}
+	holder, _, err := bus.Holders.LastBeat(ctx, m.Round)
+	if err != nil {
+		return m.PlannedAt, fmt.Errorf("looking for the producer of round %s: %w", m.Round, err)
+	}
+	return later(m.PlannedAt, holder.Since), nil
 }
 
 // following is a Follow of a round of which nothing is known but the manifest.
