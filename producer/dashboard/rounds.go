@@ -63,6 +63,16 @@ func (r roundRow) Took() float64 {
 	return *r.Seconds
 }
 
+// shareOf is the part of a pace, in requests a second, that the round used; 0 for unknown. The
+// requests of a replay were made after the time that the round took.
+func (r roundRow) shareOf(pace float64) float64 {
+	took := r.Took()
+	if took == 0 || pace == 0 || r.Revision > 1 || r.State == view.Replaying {
+		return 0
+	}
+	return float64(r.Requests) / (pace * took)
+}
+
 // Progress draws how far the jobs are.
 func (r roundRow) Progress() template.HTML {
 	label := fmt.Sprintf("%d of %s done, %d failed", r.Done, plural.Of(r.Planned, "miner"), r.Failed)
@@ -111,9 +121,7 @@ func (d *Dashboard) rounds(r *http.Request) (page, error) {
 	rows := make([]roundRow, len(list.Rounds))
 	for i := range list.Rounds {
 		rows[i] = roundRow{Summary: list.Rounds[i], Stand: standOf(&list.Rounds[i])}
-		if took := rows[i].Took(); took > 0 && pace > 0 {
-			rows[i].Share = float64(rows[i].Requests) / (pace * took)
-		}
+		rows[i].Share = rows[i].shareOf(pace)
 		if s := rows[i].State; cursor == "" && (s == view.Running || s == view.Replaying) {
 			body.Running = append(body.Running, rows[i])
 		}
