@@ -297,7 +297,7 @@ type emissionRow struct {
 	scoring.RepositoryEmission
 
 	Maintainers int
-	Miners      int // with a score in it
+	Miners      int // that it pays
 	Bar         template.HTML
 }
 
@@ -307,13 +307,7 @@ func emissionOf(o *scoring.Outcome) []emissionRow {
 	widest := 0.0
 	for i := range o.Emission {
 		e := &o.Emission[i]
-		paid := map[int]bool{}
-		for _, rewards := range []scoring.ByUID{e.PRRewards, e.IssueDiscoveryRewards} {
-			for uid := range rewards {
-				paid[uid] = true
-			}
-		}
-		rows[i] = emissionRow{*e, len(e.MaintainerRewards), len(paid), ""}
+		rows[i] = emissionRow{*e, len(e.MaintainerRewards), view.PaidBy(e), ""}
 		widest = max(widest, e.MaintainerCarveOut+e.PRSlice+e.IssueDiscoverySlice+e.RecycledAmount)
 	}
 	slices.SortStableFunc(rows, func(a, b emissionRow) int { return cmp.Compare(b.EmissionShare, a.EmissionShare) })

@@ -7,6 +7,7 @@ import (
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
 )
 
 // What the tests hold the streams to.
@@ -43,4 +44,12 @@ func (o *Outcomes) Read(ctx context.Context, bus *jobstream.Bus, at view.Outcome
 func (a *Audits) Of(ctx context.Context, bus *jobstream.Bus, r outcome.Result, now time.Time) (time.Time, error) {
 	made, err := a.of(ctx, bus, r, now)
 	return made.At, err
+}
+
+// PaidMiners are the miners that each repository pays, as the page of a round counts them.
+func PaidMiners(o *scoring.Outcome) (miners []int) {
+	for _, row := range emissionOf(o) {
+		miners = append(miners, row.Miners)
+	}
+	return miners
 }

@@ -15,10 +15,13 @@ import (
 
 	"mirrorfleet/producer/dashboard"
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // A round in which a miner's job failed: what it lacks, the failures in groups with their
@@ -178,5 +181,21 @@ func TestTheSizeOfALargeRound(t *testing.T) {
 	t.Logf("%d bytes, %d compressed", len(page), len(a.Body))
 	if len(a.Body) > 120_000 {
 		t.Errorf("the page of 256 miners has %d bytes compressed, want 120,000 at most", len(a.Body))
+	}
+}
+
+// The page of a round and that of its repositories count the same miners as paid: those that get
+// something, also as maintainers, and not those whose score is paid with nothing.
+func TestPaidMiners(t *testing.T) {
+	t.Parallel()
+	r := outcome.Result{Outcome: scoring.Outcome{Emission: []scoring.RepositoryEmission{{
+		Repository:            "a/b",
+		MaintainerRewards:     scoring.ByUID{3: 0.1, 6: 0.1},
+		PRRewards:             scoring.ByUID{3: 0.2, 4: 0},
+		IssueDiscoveryRewards: scoring.ByUID{5: 0.1},
+	}}}}
+	splits := view.SplitsOf(&r, input.Registry{Repositories: []input.Repository{{Name: "a/b"}}})
+	if got := dashboard.PaidMiners(&r.Outcome); len(got) != 1 || got[0] != 3 || splits[0].Miners != 3 {
+		t.Errorf("the pages say %v and %d, want 3: miners 3, 5 and 6", got, splits[0].Miners)
 	}
 }

@@ -49,19 +49,21 @@ func splitOf(r *outcome.Result, rules *input.Repository) Split {
 	if at < 0 {
 		return Split{RepositoryEmission: scoring.RepositoryEmission{Repository: rules.Name}}
 	}
-	s := Split{RepositoryEmission: r.Outcome.Emission[at]}
+	e := &r.Outcome.Emission[at]
+	return Split{RepositoryEmission: *e, Miners: PaidBy(e)}
+}
+
+// PaidBy counts the miners that a repository pays, for scores or as maintainers.
+func PaidBy(e *scoring.RepositoryEmission) int {
 	paid := map[int]bool{}
-	for _, part := range []scoring.ByUID{s.MaintainerRewards, s.PRRewards, s.IssueDiscoveryRewards} {
+	for _, part := range []scoring.ByUID{e.MaintainerRewards, e.PRRewards, e.IssueDiscoveryRewards} {
 		for uid, amount := range part {
-			paid[uid] = paid[uid] || amount > 0
+			if amount > 0 {
+				paid[uid] = true
+			}
 		}
 	}
-	for _, some := range paid {
-		if some {
-			s.Miners++
-		}
-	}
-	return s
+	return len(paid)
 }
 
 // Contributor is a miner's part in one repository.
