@@ -23,8 +23,11 @@ import (
 const (
 	// lastAnswers is how long a site that closes waits for requests in work.
 	lastAnswers = 2 * time.Second
-	// others is how many connections there are beside those of viewers.
-	others = 64
+	// others is how many connections there are beside those of viewers, and connections how many
+	// there are in all. Viewers keep theirs, those of the API and those of the dashboard, and
+	// take none from the others.
+	others      = 64
+	connections = 2*view.MaxViewers + others
 )
 
 // site is what a producer serves over HTTP, with what was begun there.
@@ -112,11 +115,10 @@ func (s *site) listen(ctx context.Context, a api, f *fleet.Fleet, guard *access.
 	mux.Handle("/api/", answers)
 	mux.Handle("/", s.pages)
 	s.server, err = listen.Start(ctx, listen.Config{
-		Name:    "the API and the dashboard",
-		Addr:    a.addr,
-		Handler: mux,
-		// A viewer keeps its connection, and takes none from the others.
-		Connections: view.MaxViewers + others,
+		Name:        "the API and the dashboard",
+		Addr:        a.addr,
+		Handler:     mux,
+		Connections: connections,
 		WriteTime:   answers.WriteTime(),
 		Grace:       lastAnswers,
 		TLS:         secure,

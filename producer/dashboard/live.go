@@ -25,8 +25,9 @@ const (
 	// lingers is how long a round is still followed when nobody looks at it any more. The
 	// page and its updates are two requests, and a hidden tab comes back.
 	lingers = 10 * time.Second
-	// maxStreams is how many browsers get updates at once, of all rounds together. The hub
-	// has as many viewers, of which a round takes one here.
+	// maxStreams is how many browsers get updates at once, of all rounds together. They are
+	// beside the hub's viewers, of which a round takes one here for all of its browsers. So
+	// whoever serves the pages has connections for as many streams of each kind.
 	maxStreams = view.MaxViewers
 )
 
