@@ -129,7 +129,7 @@ func (d *Dashboard) carriesOut(a act) maker {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), d.cfg.Timeout)
 		defer cancel()
 		told, err := a.gives(r.WithContext(ctx), steering.Giver{Name: caller.Name, From: caller.From, Reason: reason})
-		if err != nil {
+		if err != nil && !steering.Given(err) { // the page that follows says what cannot be read
 			return page{}, err
 		}
 		return page{Redirect: withTold(backOf(r), told)}, nil

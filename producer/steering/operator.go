@@ -105,8 +105,13 @@ func (o *Operator) log(ctx context.Context, order string, g Giver, err error, wh
 	return nil
 }
 
-// steered logs an order to the schedule or to a round.
+// steered logs an order to the schedule or to a round. One that was given is logged as that,
+// whatever could not be read afterwards.
 func (o *Operator) steered(ctx context.Context, order string, g Giver, did view.Steered, err error) (view.Steered, error) {
+	if Given(err) {
+		_ = o.log(ctx, order, g, nil, "round", did.Round, "changed", did.Changed)
+		return did, err
+	}
 	return did, o.log(ctx, order, g, err, "round", did.Round, "changed", did.Changed)
 }
 

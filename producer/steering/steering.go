@@ -172,11 +172,27 @@ func ResumeRound(ctx context.Context, bus *jobstream.Bus, name string) (view.Ste
 	return steered(ctx, bus, view.Steered{Order: view.SteerResumeRound, Changed: changed, Round: name})
 }
 
+// unreadError is an order that was given, after which the schedule could not be read.
+type unreadError struct{ err error }
+
+func (e *unreadError) Error() string {
+	return "the order is given, but how the schedule stands cannot be read: " + e.err.Error()
+}
+
+func (e *unreadError) Unwrap() error { return e.err }
+
+// Given says of the error of an order that the order was given all the same: only how the
+// schedule stands after it could not be read.
+func Given(err error) bool {
+	_, is := errors.AsType[*unreadError](err)
+	return is
+}
+
 // steered adds how the schedule stands after an order.
 func steered(ctx context.Context, bus *jobstream.Bus, did view.Steered) (view.Steered, error) {
 	stands, err := view.ScheduleOf(ctx, bus, time.Now())
 	if err != nil {
-		return did, fmt.Errorf("the order is given, but how the schedule stands cannot be read: %w", err)
+		return did, &unreadError{err}
 	}
 	did.Schedule = stands
 	return did, nil
