@@ -135,6 +135,8 @@ type Caller struct {
 	// From is its address, without the port.
 	From          string
 	Reads, Orders bool
+	// SignedIn says that a session tells who it is, which it can end.
+	SignedIn bool
 }
 
 // Caller is who sent a request. A header Authorization counts alone if there is one, and

@@ -165,7 +165,7 @@ func TestSessions(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	caller, cookie := b.signIn(t, bob)
-	if want := (access.Caller{Name: "bob", From: "192.0.2.1", Reads: true, Orders: true}); caller != want || b.with(cookie) != want {
+	if want := (access.Caller{Name: "bob", From: "192.0.2.1", Reads: true, Orders: true, SignedIn: true}); caller != want || b.with(cookie) != want {
 		t.Errorf("%+v, then %+v, want %+v", caller, b.with(cookie), want)
 	}
 	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Path != "/" || cookie.Secure || cookie.MaxAge != 12*60*60 ||

@@ -48,6 +48,7 @@ func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, secret string) (C
 	id := make([]byte, 32)
 	_, _ = rand.Read(id) // it never fails
 	text := hex.EncodeToString(id)
+	caller.SignedIn = true
 	g.dropLocked(now)
 	g.sessions[digestOf(text)] = session{caller, now}
 	http.SetCookie(w, g.cookie(text, int(SessionTime.Seconds())))

@@ -104,3 +104,19 @@ func TestASignInLeadsBack(t *testing.T) {
 		}
 	}
 }
+
+// Whoever has signed in can sign out, with a token for reading, too.
+func TestSignOut(t *testing.T) {
+	t.Parallel()
+	const reader = "PLANTED-0123456789-reader"
+	b := setup(t, func(c *dashboard.Config) { c.Guard = roundtest.Guard(t, reader) })
+	for secret, name := range map[string]string{token: "<span>ann</span>", reader: "<span>reading</span>"} {
+		v := b.signIn(t, secret)
+		v.shows(t, "/search", name, `action="/sign-out"`)
+		v.submit(t, http.MethodPost, "/sign-out", "", "Cookie", v.cookie) //nolint:bodyclose // submit closes it
+		has(t, b.get(t, "/search", "Cookie", v.cookie), http.StatusUnauthorized)
+		if a := b.get(t, "/search", "Authorization", "Bearer "+secret); strings.Contains(a.Body, "/sign-out") {
+			t.Error("a caller without a session is offered to end it")
+		}
+	}
+}
