@@ -115,6 +115,23 @@ func TestWhoMayOrder(t *testing.T) {
 	}
 }
 
+// A browser that sends no Sec-Fetch-Site, as over plain HTTP, tells its own forms by Origin. The
+// policy on referrers must not make that null: every form would then count as another site's.
+func TestOrdersByOrigin(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := b.signIn(t, token)
+	if policy := v.shows(t, "/orders/pause").Header.Get("Referrer-Policy"); policy != "same-origin" {
+		t.Errorf("the policy on referrers is %q: with another one the browser may send Origin: null, or leak addresses", policy)
+	}
+	for origin, want := range map[string]int{b.url: http.StatusSeeOther, "null": http.StatusForbidden, "http://evil.example": http.StatusForbidden} {
+		a := b.submit(t, http.MethodPost, "/orders/pause", "", "Cookie", v.cookie, "Origin", origin) //nolint:bodyclose // submit closes it
+		if a.StatusCode != want {
+			t.Errorf("an order from %s: %d, want %d", origin, a.StatusCode, want)
+		}
+	}
+}
+
 // A round is paused and resumed, and jobs of it are cancelled: each page says what ends.
 func TestOrdersToARound(t *testing.T) {
 	t.Parallel()

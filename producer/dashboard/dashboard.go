@@ -169,7 +169,10 @@ func secured(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer") // addresses name rounds and miners
+		// Addresses name rounds and miners. With no-referrer a browser would send Origin: null with
+		// our own forms, and one that sends no Sec-Fetch-Site could order nothing:
+		// https://fetch.spec.whatwg.org/#append-a-request-origin-header
+		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		next.ServeHTTP(w, r)
