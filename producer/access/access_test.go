@@ -257,3 +257,36 @@ func TestWrongTokensAreLimited(t *testing.T) {
 		t.Errorf("from an address in the table: %v", err)
 	}
 }
+
+// Two producers under one host name keep their sessions: a browser gives the cookies of one port
+// to all of them, and the name tells whose each is.
+func TestSessionsOfTwoPorts(t *testing.T) {
+	t.Parallel()
+	jar := map[string]string{}
+	for _, port := range []string{"8440", "8441"} {
+		w := httptest.NewRecorder()
+		must.Get(setup(t).SignIn(w, request(http.MethodPost, "http://localhost:"+port+"/"), bob))(t)
+		for _, cookie := range w.Result().Cookies() {
+			jar[cookie.Name] = cookie.Value
+		}
+	}
+	if len(jar) != 2 {
+		t.Errorf("the browser has %d cookies of two producers, want 2", len(jar))
+	}
+	secure := setup(t, func(c *access.Config) { c.Secure = true })
+	for host, want := range map[string]string{
+		"localhost:8440": "__Host-mirrorfleet-8440",
+		"[::1]:8440":     "__Host-mirrorfleet-8440",
+		"fleet.example":  "__Host-mirrorfleet",
+		"localhost:8;x":  "__Host-mirrorfleet",
+		"localhost:":     "__Host-mirrorfleet",
+	} {
+		r := request(http.MethodPost, "/")
+		r.Host = host
+		w := httptest.NewRecorder()
+		must.Get(secure.SignIn(w, r, bob))(t)
+		if got := w.Result().Cookies()[0].Name; got != want {
+			t.Errorf("the cookie of %s is %s, want %s", host, got, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"math"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -51,7 +52,7 @@ func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, secret string) (C
 	caller.SignedIn = true
 	g.dropLocked(now)
 	g.sessions[digestOf(text)] = session{caller, now}
-	http.SetCookie(w, g.cookie(text, int(SessionTime.Seconds())))
+	http.SetCookie(w, g.cookie(r, text, int(SessionTime.Seconds())))
 	return caller, nil
 }
 
@@ -75,7 +76,7 @@ func (s session) over(now time.Time) bool { return now.Sub(s.began) >= SessionTi
 
 // visitor is the caller by its cookie.
 func (g *Guard) visitor(r *http.Request) Caller {
-	cookie, err := r.Cookie(g.cookieName())
+	cookie, err := r.Cookie(g.cookieName(r))
 	if err != nil {
 		return g.stranger(r)
 	}
@@ -91,27 +92,36 @@ func (g *Guard) visitor(r *http.Request) Caller {
 
 // SignOut ends the session of a request, and has the browser forget its cookie.
 func (g *Guard) SignOut(w http.ResponseWriter, r *http.Request) {
-	if cookie, err := r.Cookie(g.cookieName()); err == nil {
+	if cookie, err := r.Cookie(g.cookieName(r)); err == nil {
 		g.mu.Lock()
 		delete(g.sessions, digestOf(cookie.Value))
 		g.mu.Unlock()
 	}
-	http.SetCookie(w, g.cookie("", -1))
+	http.SetCookie(w, g.cookie(r, "", -1))
 }
 
 // cookieName has with TLS the prefix by which browsers take such a cookie only from this very
 // host, by TLS and for every path:
 // https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/Cookies#cookie_prefixes
-func (g *Guard) cookieName() string {
+//
+// A browser gives a cookie to all ports of a host name. The name has the port as the browser
+// knows it, so that two producers there do not replace each other's cookies.
+func (g *Guard) cookieName(r *http.Request) string {
+	name := "mirrorfleet"
 	if g.secure {
-		return "__Host-mirrorfleet"
+		name = "__Host-mirrorfleet"
 	}
-	return "mirrorfleet"
+	if _, port, err := net.SplitHostPort(r.Host); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err == nil {
+			return name + "-" + port
+		}
+	}
+	return name
 }
 
-func (g *Guard) cookie(value string, maxAge int) *http.Cookie {
+func (g *Guard) cookie(r *http.Request, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // Secure is set where there is TLS; on loopback there is none
-		Name:     g.cookieName(),
+		Name:     g.cookieName(r),
 		Value:    value,
 		Path:     "/",
 		MaxAge:   maxAge,
