@@ -6,10 +6,12 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/steering"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/bounded"
 )
@@ -85,6 +87,9 @@ func (d *Dashboard) asks(a act) maker {
 		if to, err := d.mayOrder(r); err != nil || to != "" {
 			return page{Redirect: to}, err
 		}
+		if to, err := d.ownName(r); err != nil || to != "" {
+			return page{Redirect: to}, err
+		}
 		return orderPage(r, a, "")
 	}
 }
@@ -113,6 +118,9 @@ func (d *Dashboard) carriesOut(a act) maker {
 		} else if to != "" {
 			return page{}, errSignIn
 		}
+		if to, err := d.ownName(r); err != nil || to != "" {
+			return page{Redirect: to}, err
+		}
 		if err := r.ParseForm(); err != nil {
 			return page{}, &web.ProblemError{
 				Status: http.StatusBadRequest,
@@ -134,6 +142,18 @@ func (d *Dashboard) carriesOut(a act) maker {
 		}
 		return page{Redirect: withTold(backOf(r), told)}, nil
 	}
+}
+
+// ownName leads from latest to the page that asks about that round by its own name, also from a
+// form: the round that was shown may not be the last one any more. It is "" for an address that
+// names what it is about.
+func (d *Dashboard) ownName(r *http.Request) (address string, err error) {
+	if r.PathValue("id") != view.Latest {
+		return "", nil
+	}
+	name, err := d.roundOf(r)
+	_, order, _ := strings.Cut(strings.TrimPrefix(r.URL.RequestURI(), "/rounds/"), "/")
+	return "/rounds/" + name + "/" + order, err
 }
 
 // mayOrder says whether the caller may give orders: a caller who has not signed in is led to

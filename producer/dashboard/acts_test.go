@@ -147,6 +147,12 @@ func TestOrdersToARound(t *testing.T) {
 	v.shows(t, at+"/resume", "Workers get jobs again at once")
 	v.gives(t, at+"/resume", "", at, "")
 	v.shows(t, at+"/resume", "The round is not paused")
+	for _, method := range []string{http.MethodGet, http.MethodPost} { // the last round may be another one by now
+		a := v.submit(t, method, "/rounds/latest/cancel?uids=2", "", "Cookie", v.cookie) //nolint:bodyclose // submit closes it
+		if to := a.Header.Get("Location"); a.StatusCode != http.StatusSeeOther || to != at+"/cancel?uids=2" {
+			t.Errorf("%s of an order on latest: %d to %q, want to the page that asks about %s", method, a.StatusCode, to, m.Round)
+		}
+	}
 	page := v.shows(t, at+"/cancel?uids=2", "as failed: 1.", ">miner 2<", `class="danger"`, "Cancel 1 job")
 	if strings.Contains(page.Body, ">miner 1<") {
 		t.Error("the page names a job that does not end")
