@@ -76,6 +76,7 @@ type Dashboard struct {
 	concluding chan struct{}
 	pasts      *view.Pasts
 	standings  *view.Standings
+	coverages  *view.Coverages
 }
 
 // atWork is how many pages are made at the same time; others wait. The outcome of a large
@@ -96,6 +97,7 @@ func New(cfg Config) (*Dashboard, error) {
 		concluding: make(chan struct{}, 1),
 		pasts:      view.NewPasts(),
 		standings:  view.NewStandings(),
+		coverages:  view.NewCoverages(),
 		health:     health{making: make(chan struct{}, 1)},
 	}
 	d.shows = newShows(d)

@@ -36,7 +36,7 @@ func (d *Dashboard) tokens(r *http.Request) (page, error) {
 		JSON:     "/api/v1/tokens",
 		Body:     tokensBody{None: true},
 	}
-	all, err := view.TokensOf(r.Context(), d.cfg.Bus)
+	all, err := d.coverages.Of(r.Context(), d.cfg.Bus)
 	if errors.Is(err, view.ErrNotConcluded) {
 		return p, nil
 	} else if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/scoring/input"
 )
 
@@ -100,49 +101,65 @@ const HistoryRounds = 24
 
 // maxLooked bounds how many manifests are read: at a round every two hours they are eight
 // days. Most often no more are read than the history has, because every miner's last usable
-// token is found.
+// token is found. One miner that never had a token has all of them looked at.
 const maxLooked = 100
+
+// Coverages reads the coverage, and keeps what it has read of the last manifests: some 20 kB of
+// each with 256 miners. Each time it asks whether a manifest has changed, which is one small
+// request where reading it is several large ones. The zero Coverages keeps nothing.
+type Coverages struct{ rounds *marked[tokenRound] }
+
+// NewCoverages returns one that keeps what it reads.
+func NewCoverages() *Coverages {
+	return &Coverages{rounds: &marked[tokenRound]{limit: maxLooked}}
+}
 
 // TokensOf reads the coverage by the last rounds of the schedule, or by all rounds if none
 // is of the schedule. A manifest that cannot be read is passed over.
 func TokensOf(ctx context.Context, bus *jobstream.Bus) (Tokens, error) {
-	var looked, byHand []job.Manifest
-	known := false
-	err := eachManifest(ctx, bus, func(m job.Manifest) (enough bool) {
-		if m.Due.IsZero() {
-			byHand = append(byHand, m)
-		} else {
-			looked = append(looked, m)
+	return (&Coverages{}).Of(ctx, bus)
+}
+
+// Of is TokensOf.
+func (c *Coverages) Of(ctx context.Context, bus *jobstream.Bus) (Tokens, error) {
+	var scheduled, byHand covering
+	err := c.eachRound(ctx, bus, func(r tokenRound) (enough bool) {
+		if !r.scheduled {
+			byHand.look(&r)
+			return false
 		}
-		known = known || len(looked) > 0 && settled(looked)
-		return known && len(looked) >= HistoryRounds
+		scheduled.look(&r)
+		return len(scheduled.open) == 0 && scheduled.Rounds >= HistoryRounds
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return Tokens{}, err
+	case scheduled.Rounds > 0:
+		return scheduled.tokens(), nil
+	case byHand.Rounds > 0:
+		return byHand.tokens(), nil
 	}
-	if len(looked) == 0 {
-		looked = byHand
-	}
-	if len(looked) == 0 {
-		return Tokens{}, &NotConcludedError{Latest: true}
-	}
-	return coverage(looked), nil
+	return Tokens{}, &NotConcludedError{Latest: true}
 }
 
 // FellOut lists the miners that have lost their usable token since the round of the schedule
 // before: in the round that is to begin, if one is given, or in the schedule's last one.
 func FellOut(ctx context.Context, bus *jobstream.Bus, begins ...job.Manifest) ([]int, error) {
-	rounds := begins
-	err := eachManifest(ctx, bus, func(m job.Manifest) (enough bool) {
-		if !m.Due.IsZero() && (len(rounds) == 0 || rounds[0].Round != m.Round) {
-			rounds = append(rounds, m)
+	var two covering
+	for i := range begins {
+		first := tokenRoundOf(&begins[i])
+		two.look(&first)
+	}
+	err := (&Coverages{}).eachRound(ctx, bus, func(r tokenRound) (enough bool) {
+		if r.scheduled && two.Round != r.Round {
+			two.look(&r)
 		}
-		return len(rounds) > 1
+		return two.Rounds > 1
 	})
-	if len(rounds) == 0 {
+	if two.Rounds == 0 {
 		return nil, err
 	}
-	return coverage(rounds).FellOut(), err
+	return two.tokens().FellOut(), err
 }
 
 // FellOut lists the miners that had a usable token in the round before and have none now.
@@ -156,80 +173,124 @@ func (t Tokens) FellOut() (uids []int) {
 	return uids
 }
 
-// eachManifest calls look with the manifests of the last rounds, the newest first, until
-// look has enough.
-func eachManifest(ctx context.Context, bus *jobstream.Bus, look func(job.Manifest) (enough bool)) error {
+// tokenRound is what a manifest says of the tokens.
+type tokenRound struct {
+	Covered
+
+	scheduled bool // it is of the schedule
+	kept      int  // as Tokens.Kept
+	miners    []tokenMiner
+}
+
+// tokenMiner is a miner that needs a token.
+type tokenMiner struct {
+	uid    int
+	hotkey string
+	state  TokenState
+}
+
+func tokenRoundOf(m *job.Manifest) tokenRound {
+	r := tokenRound{Covered: Covered{Round: m.Round, PlannedAt: m.PlannedAt}, scheduled: !m.Due.IsZero()}
+	for _, miner := range m.Miners {
+		state, needed := tokenOf(miner)
+		if !needed {
+			continue
+		}
+		r.miners = append(r.miners, tokenMiner{miner.UID, miner.Hotkey, state})
+		r.Miners++
+		if state != TokenUsable {
+			continue
+		}
+		r.Usable++
+		if miner.IdentityUnknown() {
+			r.kept++
+		}
+	}
+	return r
+}
+
+// eachRound calls look with the last rounds, the newest first, until look has enough.
+func (c *Coverages) eachRound(ctx context.Context, bus *jobstream.Bus, look func(tokenRound) (enough bool)) error {
 	names, err := bus.Rounds.List(ctx)
 	if err != nil {
 		return fmt.Errorf("listing the rounds: %w", err)
 	}
 	for _, name := range slices.Backward(names[max(len(names)-maxLooked, 0):]) {
-		m, err := bus.Rounds.Planned(ctx, name)
+		r, err := c.rounds.read(name,
+			func() (kv.Mark, error) { return bus.Rounds.Mark(ctx, name) },
+			func() (tokenRound, error) {
+				m, err := bus.Rounds.Planned(ctx, name)
+				return tokenRoundOf(&m), err
+			})
 		switch {
 		case errors.Is(err, jobstream.ErrNotFound) || jobstream.Damaged(err):
 			continue
 		case err != nil:
 			return fmt.Errorf("round %s: %w", name, err)
 		}
-		if look(m) {
+		if look(r) {
 			return nil
 		}
 	}
 	return nil
 }
 
-// settled reports whether the rounds say of every miner that lacks a token since when.
-func settled(rounds []job.Manifest) bool {
-	return !slices.ContainsFunc(coverage(rounds).Lacking, func(l Lacking) bool { return l.AtLeast })
+// covering is the coverage as it is found, round by round, the newest first. It follows each
+// miner that lacks a token back until it had a usable one.
+type covering struct {
+	Tokens
+
+	open []Lacking // of whom it is not known yet since when
 }
 
-// coverage is the coverage by some rounds, the newest first.
-func coverage(rounds []job.Manifest) Tokens {
-	last := rounds[0]
-	t := Tokens{
-		Round:     last.Round,
-		PlannedAt: last.PlannedAt,
-		Rounds:    len(rounds),
-		Lacking:   []Lacking{},
-		History:   []Covered{},
-	}
-	for i := range rounds[:min(len(rounds), HistoryRounds)] {
-		t.History = append(t.History, covered(&rounds[i]))
-	}
-	for _, miner := range last.Miners {
-		state, needed := tokenOf(miner)
-		switch {
-		case !needed:
-			continue
-		case state != TokenUsable:
-			t.Lacking = append(t.Lacking, lackOf(miner, state, rounds))
-		default:
-			t.Usable++
-			if miner.IdentityUnknown() {
-				t.Kept++
+// look takes the round before those that it has.
+func (c *covering) look(r *tokenRound) {
+	if c.Rounds == 0 {
+		c.Tokens = Tokens{
+			Round:     r.Round,
+			PlannedAt: r.PlannedAt,
+			Miners:    r.Miners,
+			Usable:    r.Usable,
+			Kept:      r.kept,
+			Lacking:   []Lacking{},
+		}
+		for _, m := range r.miners {
+			if m.state != TokenUsable {
+				c.open = append(c.open, Lacking{UID: m.uid, Hotkey: m.hotkey, State: m.state})
 			}
 		}
-		t.Miners++
 	}
-	slices.SortFunc(t.Lacking, func(a, b Lacking) int {
-		return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(a.UID, b.UID))
-	})
-	return t
-}
-
-func covered(m *job.Manifest) Covered {
-	c := Covered{Round: m.Round, PlannedAt: m.PlannedAt}
-	for _, miner := range m.Miners {
-		state, needed := tokenOf(miner)
-		if !needed {
+	still := c.open[:0]
+	for _, l := range c.open {
+		// Another hotkey under the uid was another miner: then it was not registered yet.
+		at := slices.IndexFunc(r.miners, func(m tokenMiner) bool { return m.uid == l.UID && m.hotkey == l.Hotkey })
+		if at < 0 || r.miners[at].state == TokenUsable {
+			l.FellOut = at >= 0 && c.Rounds == 1
+			c.Lacking = append(c.Lacking, l)
 			continue
 		}
-		c.Miners++
-		if state == TokenUsable {
-			c.Usable++
-		}
+		l.Since = r.PlannedAt
+		l.Rounds++
+		still = append(still, l)
 	}
-	return c
+	c.open = still
+	if len(c.History) < HistoryRounds {
+		c.History = append(c.History, r.Covered)
+	}
+	c.Rounds++
+}
+
+// tokens is the coverage by the rounds that were looked at.
+func (c *covering) tokens() Tokens {
+	for _, l := range c.open {
+		l.AtLeast = true
+		c.Lacking = append(c.Lacking, l)
+	}
+	c.open = nil
+	slices.SortFunc(c.Lacking, func(a, b Lacking) int {
+		return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(a.UID, b.UID))
+	})
+	return c.Tokens
 }
 
 // tokenOf is how a miner's token stands; needed is false for a uid that needs none.
@@ -252,24 +313,4 @@ func tokenOf(m input.Miner) (state TokenState, needed bool) {
 		return TokenUnreachable, true
 	}
 	return TokenUsable, true
-}
-
-// lackOf follows a miner back through the rounds until it had a usable token. Another hotkey
-// under the uid was another miner.
-func lackOf(m input.Miner, state TokenState, rounds []job.Manifest) Lacking {
-	l := Lacking{UID: m.UID, Hotkey: m.Hotkey, State: state}
-	for i := range rounds {
-		at := slices.IndexFunc(rounds[i].Miners, func(one input.Miner) bool { return one.UID == m.UID && one.Hotkey == m.Hotkey })
-		if at < 0 {
-			return l // it was not registered yet
-		}
-		if before, _ := tokenOf(rounds[i].Miners[at]); before == TokenUsable {
-			l.FellOut = i == 1
-			return l
-		}
-		l.Since = rounds[i].PlannedAt
-		l.Rounds++
-	}
-	l.AtLeast = true
-	return l
 }

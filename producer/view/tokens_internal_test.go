@@ -11,6 +11,16 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
+// coverage is the coverage by some rounds, the newest first.
+func coverage(rounds []job.Manifest) Tokens {
+	var c covering
+	for i := range rounds {
+		r := tokenRoundOf(&rounds[i])
+		c.look(&r)
+	}
+	return c.tokens()
+}
+
 // Each state of a token, and the histories that lead to it. The last character of a history
 // is the last round: u usable, k usable by a kept answer, n none, s stale, r refused, x
 // unreachable with a recorded account, X without one, - not registered, o usable for another

@@ -240,7 +240,7 @@ func (a *API) tokens(r *http.Request) (reply, error) {
 	if _, err := params(r); err != nil {
 		return reply{}, err
 	}
-	coverage, err := view.TokensOf(r.Context(), a.cfg.Bus)
+	coverage, err := a.coverages.Of(r.Context(), a.cfg.Bus)
 	return reply{body: coverage}, err
 }
 

@@ -46,12 +46,13 @@ type Config struct {
 
 // API is the handler.
 type API struct {
-	cfg     Config
-	handler http.Handler
-	slots   chan struct{} // each request in work fills one
-	whole   chan struct{} // the single slot of requests for a whole round
-	damaged sync.Map      // rounds whose unreadable outcome is logged already
-	pasts   *view.Pasts
+	cfg       Config
+	handler   http.Handler
+	slots     chan struct{} // each request in work fills one
+	whole     chan struct{} // the single slot of requests for a whole round
+	damaged   sync.Map      // rounds whose unreadable outcome is logged already
+	pasts     *view.Pasts
+	coverages *view.Coverages
 }
 
 // atWork is how many requests are in work at the same time; others wait. The outcome of a
@@ -69,10 +70,11 @@ func New(cfg Config) (*API, error) {
 	}
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	a := &API{
-		cfg:   cfg,
-		slots: make(chan struct{}, atWork),
-		whole: make(chan struct{}, 1),
-		pasts: view.NewPasts(),
+		cfg:       cfg,
+		slots:     make(chan struct{}, atWork),
+		whole:     make(chan struct{}, 1),
+		pasts:     view.NewPasts(),
+		coverages: view.NewCoverages(),
 	}
 	mux := http.NewServeMux()
 	for path, methods := range a.routes() {
