@@ -69,7 +69,7 @@ func TestProducers(t *testing.T) {
 	show(job.Producer{Name: "serve-4", Build: "v0", Left: "stopped"})
 	must.Get(b.Bus.Holders.Set(t.Context(), job.Schedule, job.Holder{Name: "serve-1/x", For: time.Minute}, 0))(t)
 	page := b.get(t, "/")
-	has(t, page, http.StatusOK, "Producer <bdi>serve-1</bdi> leads the schedule, and <a href=\"#producers\">2 others stand by</a>.",
+	has(t, page, http.StatusOK, "Producer <bdi>serve-1</bdi> leads the schedule, and <a href=\"#producers\">1 other stands by</a>.",
 		"<b>The turn is put off</b> for ", ": <bdi>they break off =cmd&lt;script", `<span class="badge good">leading</span>`,
 		`<span class="badge ">standing by</span>`, ">differs<", `<a href="/rounds/20260601t000000z-010203">`, "<bdi>=cmd&lt;script")
 	if n := strings.Count(page.Body, ">differs<"); n != 1 || strings.Contains(page.Body, "serve-4") {

@@ -136,6 +136,12 @@ func (s *Schedule) ProducersThat(stand ProducerStanding) (all []Producer) {
 	return all
 }
 
+// StandBys lists the producers that stand by for the schedule. One that stands by for a single
+// round takes over nothing else.
+func (s *Schedule) StandBys() []Producer {
+	return slices.DeleteFunc(s.ProducersThat(ProducerStandsBy), func(p Producer) bool { return p.Round != "" })
+}
+
 // empty says that there is nothing to say: there never was a schedule, nothing was ordered,
 // and no producer has shown itself.
 func (s *Schedule) empty() bool {
