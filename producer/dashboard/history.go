@@ -20,16 +20,18 @@ type history struct {
 type historyRow struct {
 	view.HistoryRound
 
-	Link    string
-	Current bool
+	Link string
+	// Current marks the round of the page; "" for another one. The history has the last revision
+	// of each round, which the page may not show.
+	Current string
 	// Why says why there are no figures; "" otherwise.
 	Why string
 	// Difference is the change from the round before; "" if there is none to compare with.
 	Difference string
 }
 
-// historyOf reads a miner's history up to a round.
-func (d *Dashboard) historyOf(r *http.Request, round string, uid int, hotkey string) (history, error) {
+// historyOf reads a miner's history up to a round, for the page of a revision of it.
+func (d *Dashboard) historyOf(r *http.Request, round string, revision, uid int, hotkey string) (history, error) {
 	past, err := d.pasts.Of(r.Context(), d.cfg.Bus, round, uid, hotkey)
 	if err != nil {
 		return history{}, err
@@ -40,7 +42,12 @@ func (d *Dashboard) historyOf(r *http.Request, round string, uid int, hotkey str
 	}
 	for i := range past.Rounds {
 		h.Rows[i] = historyRowOf(&past.Rounds[i])
-		h.Rows[i].Current = past.Rounds[i].Round == round
+		if last := past.Rounds[i].Revision; past.Rounds[i].Round == round {
+			h.Rows[i].Current = "this one"
+			if last != revision {
+				h.Rows[i].Current = fmt.Sprintf("revision %d of this one", last)
+			}
+		}
 	}
 	h.draw()
 	return h, nil

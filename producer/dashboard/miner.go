@@ -82,7 +82,7 @@ func (d *Dashboard) miner(r *http.Request) (page, error) {
 	if body.Attempts, err = d.attemptsOf(r, at.Round, uid); err != nil {
 		return page{}, err
 	}
-	if body.History, err = d.historyOf(r, at.Round, uid, m.Hotkey); err != nil {
+	if body.History, err = d.historyOf(r, at.Round, result.Revision, uid, m.Hotkey); err != nil {
 		return page{}, err
 	}
 	if d.cfg.Guard.TakesOrders() {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/dashboard"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
@@ -278,6 +279,14 @@ func TestHistory(t *testing.T) {
 	}
 	if rows = parsed(t, b.get(t, "/rounds/"+first.Round+"/miners/1")).rows(t, "History"); len(rows) != 2 {
 		t.Errorf("of the first round: %v, want no later one", rows)
+	}
+	_, _, err := b.Runner(t).Replay(ctx, first.Round, outcome.Selection{UIDs: []int{1}, Rescore: true})
+	must.Do(t, err)
+	for query, want := range map[string]string{"": " this one", "?revision=2": " this one", "?revision=1": " revision 2 of this one"} {
+		rows = parsed(t, b.get(t, "/rounds/"+first.Round+"/miners/1"+query)).rows(t, "History")
+		if got := strings.TrimPrefix(rows[1][0], first.Round); got != want {
+			t.Errorf("%q: the row of the round says %q, want %q: the history has last revisions", query, got, want)
+		}
 	}
 }
 
