@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"html/template"
@@ -46,6 +47,7 @@ type orderBody struct {
 	Back    string
 	Wrong   string // what is wrong with what was filled in; "" for nothing
 	Given   string // the reason that was filled in
+	Chosen  string // the length that was chosen, or the usual one
 	Lengths []length
 }
 
@@ -102,7 +104,7 @@ func orderPage(r *http.Request, a act, wrong string) (page, error) {
 	body.Back = backOf(r)
 	body.Wrong = wrong
 	body.Given = r.PostForm.Get("reason") // "" before the form was sent
-	body.Lengths = holdLengths
+	body.Lengths, body.Chosen = holdLengths, cmp.Or(r.PostForm.Get("length"), "15m")
 	p := page{Template: "order", Title: body.Title, Body: body}
 	if wrong != "" {
 		p.Status = http.StatusBadRequest

@@ -251,6 +251,8 @@ func TestOrdersToAnEgress(t *testing.T) {
 	v.shows(t, "/limit/default/end-cool-down", "What it risks:", "End the cool-down anyway")
 	v.gives(t, "/limit/default/end-cool-down", "", "/limit", "The cool-down is ended.")
 	v.gives(t, "/limit/default/end-cool-down", "", "/limit", "The egress did not cool down any more: nothing has changed.")
+	has(t, b.ask(t, http.MethodPost, "/limit/default/hold", "length=2h&reason=a%1B", "Cookie", v.cookie), http.StatusBadRequest,
+		"The reason cannot be taken", `<option value="2h" selected>2 hours</option>`)
 	has(t, b.ask(t, http.MethodPost, "/limit/default/hold", "length=soon", "Cookie", v.cookie), http.StatusBadRequest, "want a length of time such as 15m")
 	has(t, b.ask(t, http.MethodPost, "/limit/default/hold", "length=48h", "Cookie", v.cookie), http.StatusConflict, "A hold of 48h0m0s")
 	has(t, b.ask(t, http.MethodPost, "/limit/nobody/hold", "length=5m", "Cookie", v.cookie), http.StatusNotFound)

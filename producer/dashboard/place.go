@@ -27,10 +27,8 @@ func (d *Dashboard) outcomeOf(r *http.Request) (place, outcome.Result, error) {
 	if err != nil {
 		return at, outcome.Result{}, err
 	}
-	if text := r.URL.Query().Get("revision"); text != "" {
-		if at.Revision, err = strconv.Atoi(text); err != nil || at.Revision < 1 {
-			return at, outcome.Result{}, badQuery("revision", text, "want a whole number from 1")
-		}
+	if at.Revision, err = revisionIn(r.URL.Query(), "revision"); err != nil {
+		return at, outcome.Result{}, err
 	}
 	ref, err := view.Locate(r.Context(), d.cfg.Bus, name, at.Revision)
 	if err != nil {

@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"html/template"
@@ -127,6 +126,10 @@ func (d *Dashboard) rounds(r *http.Request) (page, error) {
 		}
 	}
 	body.Sparks = sparksOf(rows)
+	json := "/api/v1/rounds?limit=96"
+	if cursor != "" {
+		json += "&cursor=" + cursor
+	}
 	if list.Cursor != "" {
 		body.Next = "/?cursor=" + list.Cursor
 	}
@@ -141,7 +144,7 @@ func (d *Dashboard) rounds(r *http.Request) (page, error) {
 		Template: "rounds",
 		Title:    roundsTitle(body.Running),
 		Nav:      "Rounds",
-		JSON:     "/api/v1/rounds?limit=96",
+		JSON:     json,
 		Body:     body,
 	}, err
 }
@@ -215,7 +218,7 @@ func sparksOf(rows []roundRow) []spark {
 				continue
 			}
 			x := f.value(r)
-			all = append(all, bar{x, "fill", cmp.Or(r.Round, "") + ": " + f.text(x)})
+			all = append(all, bar{x, "fill", r.Round + ": " + f.text(x)})
 		}
 		if len(all) < 2 {
 			return nil

@@ -1,12 +1,21 @@
 package dashboard_test
 
 import (
+	"net/http"
 	"testing"
 
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/roundtest"
 	"mirrorfleet/shared/must"
 )
+
+// What a page shows is at the address of its JSON, of the page of earlier rounds too.
+func TestRoundsAsJSON(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	has(t, b.get(t, "/"), http.StatusOK, `href="/api/v1/rounds?limit=96"`)
+	has(t, b.get(t, "/?cursor=20260601t000000z-0a0b0c"), http.StatusOK, `href="/api/v1/rounds?limit=96&amp;cursor=20260601t000000z-0a0b0c"`)
+}
 
 // What a round used of the limit is said of its first run alone: the time of a replay is not
 // known, while its requests are counted.

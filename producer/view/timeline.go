@@ -99,14 +99,15 @@ func rowsOf(worker string, attempts []TimelineAttempt, now time.Time) (rows []Ti
 // had no job in the last one.
 const lookedAt = 3
 
-// Usual is how long each miner's job took in the last concluded rounds before a round: of its
-// last attempt there that was committed. A round whose records cannot be read is left out.
-func Usual(ctx context.Context, bus *jobstream.Bus, before string) (map[int]time.Duration, error) {
+// Usual is how long each miner's job took in the last concluded rounds other than a round, those
+// after it too: of its last attempt there that was committed. A record that cannot be read is left
+// out.
+func Usual(ctx context.Context, bus *jobstream.Bus, other string) (map[int]time.Duration, error) {
 	concluded, err := bus.Rounds.Concluded(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("looking for the rounds before %s: %w", before, err)
+		return nil, fmt.Errorf("looking for the rounds other than %s: %w", other, err)
 	}
-	concluded = slices.DeleteFunc(concluded, func(name string) bool { return name == before })
+	concluded = slices.DeleteFunc(concluded, func(name string) bool { return name == other })
 	usual := map[int]time.Duration{}
 	for _, name := range concluded[max(0, len(concluded)-lookedAt):] { // a later one replaces an earlier one
 		records, _, err := bus.Records.ListAll(ctx, name)
