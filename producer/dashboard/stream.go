@@ -73,9 +73,6 @@ func (d *Dashboard) viewer(r *http.Request) (*show, func(), error) {
 // dashboard is closed.
 func (d *Dashboard) send(w http.ResponseWriter, r *http.Request, s *show) {
 	control := http.NewResponseController(w)
-	// The listener's time for reading a request is over in the middle of the stream, and
-	// net/http would take that for the end of the connection.
-	_ = control.SetReadDeadline(time.Time{}) // where there is none, none ends it
 	write := func(data []byte) bool {
 		_ = control.SetWriteDeadline(time.Now().Add(takeTime))
 		_, err := w.Write(data) //nolint:gosec // regions that templates have escaped
