@@ -117,6 +117,9 @@ func TestAValidatorsOwnRoundsAreRecorded(t *testing.T) {
 		case len(m.Listed) != 1 || m.Listed[0].Solving.Number != 7 || !m.Listed[0].Transferred || m.Open["acme/widgets"] != 1:
 			t.Errorf("the issues: %+v, %v", m.Listed, m.Open)
 		}
+		if days := r.Windows["issues"]["acme/widgets"]; days < 1 || len(r.Windows["pull requests"]) != 0 {
+			t.Errorf("the windows: %v, want that of the issues in days, and none of the pull requests", r.Windows)
+		}
 		digests[r.Rules["gittensor/constants.py"]] = mirror
 	}
 	if len(digests) != 1 {

@@ -47,9 +47,9 @@ func shadowCommand() *cli.Command {
 			"round that is nearest in time. A figure is equal only if it is equal to the last bit. It reads only NATS, and stores\n" +
 			"nothing.\n\n" +
 			"Exit code 0 when nothing is wrong: each miner is equal, or time or other answers of the mirror explain its figures; 1\n" +
-			"when a rule gives another result, when registry, weights or token scores differ, or when the two sides do not have the\n" +
-			"same miners (hotkeys, accounts, or who takes part); 2 for wrong usage, or when a record could not be compared and the others have\n" +
-			"nothing wrong.\n\n" +
+			"when a rule gives another result, when registry, weights, windows or token scores differ, or when the two sides do\n" +
+			"not have the same miners (hotkeys, accounts, or who takes part); 2 for wrong usage, or when a record could not be\n" +
+			"compared and the others have nothing wrong.\n\n" +
 			"Examples:\n" +
 			"  producer shadow /srv/validator/data/rounds --newest 1 --nats nats://nats:4222\n" +
 			"  producer shadow latest validator-20260618t190211512345z.json.gz --local\n" +

@@ -42,7 +42,8 @@ class Recorder:
     """One folder of records. Its methods are called in the order of the validator's steps."""
 
     def __init__(self, folder, clock=now):
-        self.folder, self.clock, self.round, self.answers, self.lacking = pathlib.Path(folder), clock, None, {}, set()
+        self.folder, self.clock, self.round = pathlib.Path(folder), clock, None
+        self.answers, self.lacking, self.windows = {}, set(), {}
         self.folder.mkdir(parents=True, exist_ok=True)
         self.listen()
 
@@ -82,6 +83,7 @@ class Recorder:
             asked = arguments(signature, given, named)
             if asked["since_by_repo"] is not None:
                 self.answers["pulls", str(asked["github_id"])] = answer
+                self.asked_since("pull requests", asked["since_by_repo"])
 
     @quietly
     def issues_heard(self, signature, given, named, answer):
@@ -89,6 +91,14 @@ class Recorder:
             asked = arguments(signature, given, named)
             kind = "open issues" if asked["since_by_repo"] is None else "issues"
             self.answers[kind, str(asked["github_id"])] = answer
+            if kind == "issues":
+                self.asked_since(kind, asked["since_by_repo"])
+
+    def asked_since(self, kind, since_by_repo):
+        """Notes how many days back the first lists reach, which the answer's way makes a little longer. All miners' are alike."""
+        if kind not in self.windows:
+            days = {repo.lower(): (self.clock() - since).total_seconds() / 86400 for repo, since in since_by_repo.items()}
+            self.windows[kind] = days
 
     @quietly
     def files_heard(self, signature, given, named, answer):
@@ -106,6 +116,7 @@ class Recorder:
 
         self.answers.clear()
         self.lacking.clear()
+        self.windows = {}
         folder = load_weights._get_weights_dir()
         read = {name: json.loads((folder / name).read_text()) for name in (LANGUAGES, TOKENS, REGISTRY)}
         home = pathlib.Path(str(gittensor.__file__)).parent
@@ -147,6 +158,7 @@ class Recorder:
     def write(self, record, evaluations, maintainers, rewards):
         record["maintainers"] = {repository: sorted(uids) for repository, uids in maintainers.items()}
         record["files_lacking"] = sorted(self.lacking)
+        record["windows"] = self.windows
         record["miners"] = [self.miner(uid, evaluations[uid]) for uid in sorted(evaluations)]
         record["rewards"] = {str(uid): float(rewards[uid]) for uid in sorted(rewards)}
         text = json.dumps(record, allow_nan=False, separators=(",", ":"))

@@ -79,7 +79,7 @@ func printShadowed(p *page, r *view.Shadowed, all bool) {
 	p.blank()
 	if r.Wrong {
 		p.painted(terminal.Warn, func() {
-			p.textf(0, "WRONG: a rule gives another result, or the registry, the weights or token scores are other ones.")
+			p.textf(0, "WRONG: a rule gives another result, or the registry, the weights, a window or token scores are other ones.")
 		})
 	}
 	if r.OtherMiners {

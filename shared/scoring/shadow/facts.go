@@ -134,6 +134,7 @@ type Kind string
 const (
 	KindRegistry    Kind = "registry"
 	KindWeights     Kind = "weights"
+	KindWindow      Kind = "window" // how far back it lists
 	KindMaintainers Kind = "maintainers"
 	KindMiner       Kind = "miner"        // who takes part, and as whom
 	KindStored      Kind = "stored"       // a stored evaluation stands in on one side
@@ -147,7 +148,9 @@ const (
 
 // Setting says whether an operator must correct it: it is not an answer of the mirror that
 // changed between the two rounds.
-func (k Kind) Setting() bool { return k == KindRegistry || k == KindWeights || k == KindTokens }
+func (k Kind) Setting() bool {
+	return k == KindRegistry || k == KindWeights || k == KindWindow || k == KindTokens
+}
 
 // Cause is one input that is not the same. Ours and Theirs are "" where What says all.
 type Cause struct {

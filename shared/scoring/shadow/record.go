@@ -53,6 +53,9 @@ type Record struct {
 	// Pulls is when the pull requests were loaded and scored, Issues when the issues were.
 	Pulls  Span `json:"pulls"`
 	Issues Span `json:"issues"`
+	// Windows are how many days back the lists of each kind ("pull requests", "issues") reach,
+	// by repository; a kind that was not asked for has none.
+	Windows map[string]map[string]float64 `json:"windows"`
 	// FilesLacking names the pull requests ("owner/repo#7") whose files it could not fetch.
 	FilesLacking []string         `json:"files_lacking"`
 	Maintainers  map[string][]int `json:"maintainers"` // uids by repository

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mirrorfleet/shared/scoring/input"
@@ -25,6 +26,7 @@ func (c *comparison) roundCauses(ours *Ours) []Cause {
 	} {
 		list = append(list, weightsApart(w.file, w.ours, w.theirs)...)
 	}
+	list = append(list, c.windowsApart()...)
 	mine, others := withoutEmpty(c.out.Maintainers), withoutEmpty(c.record.Maintainers)
 	for _, name := range keysOf(mine, others) {
 		if !slices.Equal(mine[name], others[name]) {
@@ -32,6 +34,39 @@ func (c *comparison) roundCauses(ours *Ours) []Cause {
 		}
 	}
 	return list
+}
+
+// wayOfAnAnswer is how much longer than its window a recorded one may be, in days: it is
+// measured when the answer is there.
+const wayOfAnAnswer = 0.02
+
+// windowsApart compares how far back the validator lists with what its own registry says, as
+// our rules read it.
+func (c *comparison) windowsApart() (list []Cause) {
+	for _, kind := range slices.Sorted(maps.Keys(c.record.Windows)) {
+		theirs := c.record.Windows[kind]
+		ours := map[string]float64{}
+		for i := range c.record.registry.Repositories {
+			repo := &c.record.registry.Repositories[i]
+			ours[repo.Name] = float64(repo.Scoring.PRLookbackDays)
+		}
+		for _, name := range keysOf(ours, theirs) {
+			mine, listed := ours[name]
+			other, asked := theirs[name]
+			if left := other - mine; listed == asked && left > -wayOfAnAnswer && left < wayOfAnAnswer {
+				continue
+			}
+			list = append(list, Cause{KindWindow, kind + " of " + name, daysBack(mine, listed), daysBack(other, asked)})
+		}
+	}
+	return list
+}
+
+func daysBack(days float64, asked bool) string {
+	if !asked {
+		return "not asked for"
+	}
+	return strconv.FormatFloat(days, 'f', 2, 64) + " days"
 }
 
 func keysOf[V any](a, b map[string]V) []string {

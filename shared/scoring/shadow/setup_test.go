@@ -3,6 +3,7 @@ package shadow_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -185,6 +186,12 @@ func (w *world) recorded(t *testing.T, span time.Duration) shadow.Record {
 		Pulls:  shadow.Span{Began: w.issuesAt.Add(-span), Ended: w.issuesAt},
 		Issues: shadow.Span{Began: w.issuesAt, Ended: w.issuesAt},
 	}
+	days := map[string]float64{}
+	for i := range in.Registry.Repositories {
+		repo := &in.Registry.Repositories[i]
+		days[repo.Name] = float64(repo.Scoring.PRLookbackDays) + 0.001 // the way of an answer
+	}
+	r.Windows = map[string]map[string]float64{"pull requests": days, "issues": maps.Clone(days)}
 	for i := range out.Miners {
 		m := &out.Miners[i]
 		miner := shadow.Miner{

@@ -190,6 +190,14 @@ func TestTheWholeRoundsInputs(t *testing.T) {
 			},
 			kind: shadow.KindWeights, want: "token_weights.json: structural_bonus.if",
 		},
+		"a longer window": {
+			record: func(r *shadow.Record) { r.Windows["pull requests"]["acme/r1"] += 5 },
+			kind:   shadow.KindWindow, want: "pull requests of acme/r1",
+		},
+		"a repository that it does not ask for": {
+			record: func(r *shadow.Record) { delete(r.Windows["issues"], "acme/r0") },
+			kind:   shadow.KindWindow, want: "issues of acme/r0",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
