@@ -6,22 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 )
-
-// installed is a grammars directory of the test's own, by links to the built files.
-func installed(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, entry := range must.Get(os.ReadDir(fleettest.Grammars()))(t) {
-		target := must.Get(filepath.Abs(filepath.Join(fleettest.Grammars(), entry.Name())))(t)
-		must.Do(t, os.Symlink(target, filepath.Join(dir, entry.Name())))
-	}
-	return dir
-}
 
 // replace puts an equal file in a file's place, as a package manager does.
 func replace(t *testing.T, path string) {
@@ -38,7 +26,7 @@ func TestReplacedGrammarsScoreNothing(t *testing.T) {
 	for name, file := range map[string]string{"a grammar": "python.so", "the manifest": "manifest.json", "the runtime": "runtime.so"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := installed(t)
+			dir := linked(t)
 			b := setup(t, func(c *tokenscore.Config) {
 				c.Grammars, c.Command = dir, childCommand(t, "serve", "MIRRORFLEET_GRAMMARS="+dir)
 			})
