@@ -35,23 +35,25 @@ func (c Certificates) Check() Check {
 		judge := func(what string, leaf *x509.Certificate) {
 			if leaf != nil {
 				leaves++
-				found = append(found, JudgeCertificate(what, leaf.NotAfter, c.Now)...)
+				found = append(found, judgeCertificate(what, leaf.NotAfter, c.Now)...)
 			}
 		}
 		judge("NATS at "+where(c.NATS), c.ofNATS(ctx))
 		if leaf, err := ratelimit.ServerCertificate(ctx, c.Redis, c.RedisFiles); err == nil {
 			judge("Redis", leaf)
 		}
-		for what, files := range map[string]certs.Files{"--nats-cert": c.NATSFiles.TLS, "--redis-cert": c.RedisFiles.TLS, "--api-cert": c.API} {
-			if files.Cert == "" {
+		for _, own := range []struct {
+			flag  string
+			files certs.Files
+		}{{"--nats-cert", c.NATSFiles.TLS}, {"--redis-cert", c.RedisFiles.TLS}, {"--api-cert", c.API}} {
+			if own.files.Cert == "" {
 				continue
 			}
-			if pair, err := files.Pair(); err == nil {
-				judge(what+" "+files.Cert, pair.Leaf)
+			if pair, err := own.files.Pair(); err == nil {
+				judge(own.flag+" "+own.files.Cert, pair.Leaf)
 			}
 		}
-		return unless(found, "%s, none of which expires within %s", plural.Of(leaves, "certificate"),
-			plural.Of(int(soonOver.Hours()/24), "day"))
+		return unless(found, "%s, none of which expires within %s", plural.Of(leaves, "certificate"), inDays(soonOver))
 	}}
 }
 
@@ -68,14 +70,16 @@ func (c Certificates) ofNATS(ctx context.Context) *x509.Certificate {
 	return state.PeerCertificates[0]
 }
 
-// JudgeCertificate judges the end of a certificate.
-func JudgeCertificate(what string, end, now time.Time) []Finding {
+// judgeCertificate judges the end of a certificate.
+func judgeCertificate(what string, end, now time.Time) []Finding {
 	switch left := end.Sub(now); {
 	case left <= 0:
 		return []Finding{fault(CertificateExpires, "the certificate of %s has expired, at %s", what, end.UTC().Format(time.RFC3339))}
 	case left < soonOver:
-		return []Finding{warn(CertificateExpires, "the certificate of %s expires in %s", what,
-			plural.Of(int(math.Round(left.Hours()/24)), "day"))}
+		return []Finding{warn(CertificateExpires, "the certificate of %s expires in %s", what, inDays(left))}
 	}
 	return nil
 }
+
+// inDays says how long a certificate still lasts.
+func inDays(left time.Duration) string { return plural.Of(int(math.Round(left.Hours()/24)), "day") }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"mirrorfleet/shared/mirror"
-	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -145,8 +143,7 @@ func JudgeMirror(address string, r mirror.Reached, now time.Time) []Finding {
 	case r.TLS == "" && !loopback(address):
 		found = append(found, warn(MirrorPlain, "%s is not encrypted", address))
 	case r.TLS != "" && left < soonOver:
-		found = append(found, warn(MirrorCertificate, "the certificate of %s expires in %s", address,
-			plural.Of(int(math.Round(left.Hours()/24)), "day")))
+		found = append(found, warn(MirrorCertificate, "the certificate of %s expires in %s", address, inDays(left)))
 	}
 	secured := r.TLS
 	if secured == "" {
