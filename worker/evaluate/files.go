@@ -111,7 +111,7 @@ func (m *miner) files(ctx context.Context, w want) (fetched, error) {
 		switch {
 		case mine || err == nil && ctx.Err() == nil && !f.spent():
 			if !mine {
-				m.settle(ctx, w, &f) // by this job's own list
+				f = m.settled(ctx, w, f) // by this job's own list
 			}
 			if err == nil && (f.answer != nil || f.cached == telemetry.CacheShared) {
 				m.answered()
@@ -139,9 +139,7 @@ func (m *miner) flight(ctx context.Context, w want) (f fetched, mine bool, err e
 		close(began)
 		waited() // this job fetches by itself, and says what it does then
 		shared, err := m.fetchUnlessKept(ctx, w)
-		own = shared
-		own.lacks = slices.Clone(shared.lacks)
-		m.settle(ctx, w, &own)
+		own = m.settled(ctx, w, shared)
 		return shared, err
 	})
 	var r singleflight.Result
@@ -160,7 +158,6 @@ func (m *miner) flight(ctx context.Context, w want) (f fetched, mine bool, err e
 		return own, true, r.Err
 	default:
 		f, _ = r.Val.(fetched)
-		f.lacks = slices.Clone(f.lacks) // the other jobs have them too
 		f.cached = telemetry.CacheShared
 		return f, false, r.Err
 	}
@@ -234,12 +231,13 @@ func (m *miner) fetch(ctx context.Context, w want) (fetched, error) {
 // errInconsistent says that a files answer cannot be all that the mirror has.
 var errInconsistent = errors.New("the files answer is inconsistent: the mirror may be writing it")
 
-// settle notes what speaks against an answer, and keeps the scores of one that has
-// settled, under the commits that the answer itself names. What has not settled
-// is remembered where the next look finds it.
-func (m *miner) settle(ctx context.Context, w want, f *fetched) {
+// settled is what came of a fetch, with what speaks against its answer. It keeps the
+// scores of an answer that has settled, under the commits that the answer itself
+// names. What has not settled is remembered where the next look finds it.
+func (m *miner) settled(ctx context.Context, w want, f fetched) fetched {
+	f.lacks = slices.Clone(f.lacks) // other jobs have them too
 	if f.answer == nil {
-		return
+		return f
 	}
 	scores := m.evaluator.cfg.Scores
 	now := f.answer.At
@@ -260,6 +258,7 @@ func (m *miner) settle(ctx context.Context, w want, f *fetched) {
 	if v.Sighting != nil {
 		scores.Remember(ctx, w.key, w.found, *v.Sighting)
 	}
+	return f
 }
 
 // note keeps what one answer lacked, and how it came.

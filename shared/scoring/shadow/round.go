@@ -43,13 +43,13 @@ const wayOfAnAnswer = 0.02
 // windowsApart compares how far back the validator lists with what its own registry says, as
 // our rules read it.
 func (c *comparison) windowsApart() (list []Cause) {
+	ours := map[string]float64{}
+	for i := range c.record.registry.Repositories {
+		repo := &c.record.registry.Repositories[i]
+		ours[repo.Name] = float64(repo.Scoring.PRLookbackDays)
+	}
 	for _, kind := range slices.Sorted(maps.Keys(c.record.Windows)) {
 		theirs := c.record.Windows[kind]
-		ours := map[string]float64{}
-		for i := range c.record.registry.Repositories {
-			repo := &c.record.registry.Repositories[i]
-			ours[repo.Name] = float64(repo.Scoring.PRLookbackDays)
-		}
 		for _, name := range keysOf(ours, theirs) {
 			mine, listed := ours[name]
 			other, asked := theirs[name]
