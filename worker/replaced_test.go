@@ -14,11 +14,7 @@ import (
 // worker. Its jobs count no failure, and it ends, so that its supervisor starts the new one.
 func TestAWorkerWhoseFilesWereReplacedHandsBack(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	for _, entry := range must.Get(os.ReadDir(fleettest.Grammars()))(t) {
-		target := must.Get(filepath.Abs(filepath.Join(fleettest.Grammars(), entry.Name())))(t)
-		must.Do(t, os.Symlink(target, filepath.Join(dir, entry.Name())))
-	}
+	dir := fleettest.LinkedGrammars(t)
 	b := setup(t, small(3, 1), never)
 	former := b.begin("former", "--slots", "2", "--grammars", dir)
 	manifest := filepath.Join(dir, "manifest.json")

@@ -175,9 +175,7 @@ func TestOrdersToARound(t *testing.T) {
 func TestAReplayIsShownAndBegun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.Work(t)
-	b.Sick.Store(2)
-	r := b.Concluded(t, now)
+	r := b.Incomplete(t, now)
 	v := b.signIn(t, token)
 	at := "/rounds/" + r.Round
 	v.shows(t, at+"/replay", "Replay 1 miner of round", "Miner 2<", "the mirror answered 404 =cmd&lt;script", "as revision 2")
@@ -200,9 +198,7 @@ func TestAReplayIsShownAndBegun(t *testing.T) {
 func TestMinersAreChosenForARescore(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.Work(t)
-	b.Sick.Store(2)
-	r := b.Concluded(t, now)
+	r := b.Incomplete(t, now)
 	v := b.signIn(t, token)
 	at := "/rounds/" + r.Round
 	has(t, b.get(t, at), http.StatusOK, `href="`+at+`/rescore"`)

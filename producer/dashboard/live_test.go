@@ -23,7 +23,6 @@ import (
 	"mirrorfleet/producer/dashboard"
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/doing"
-	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
@@ -309,16 +308,10 @@ func TestViewersLeaveNothing(t *testing.T) {
 func TestAReplayIsShownWhileItRuns(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.Work(t)
-	b.Sick.Store(2)
-	r := b.Concluded(t, now)
-	_, revision, err := b.Bus.Holders.Load(t.Context(), r.Round)
-	must.Do(t, err)
-	holder := job.Holder{Name: "replays/1", For: time.Hour, Since: now}
-	must.Get(b.Bus.Holders.Set(t.Context(), r.Round, holder, revision))(t)
+	r := b.Incomplete(t, now)
+	b.Replaying(t, r.Round, now)
 	record, at, err := b.Bus.Records.Load(t.Context(), r.Round, 2)
 	must.Do(t, err)
-	record = must.Get(record.Replanned(1, "t"))(t)
 	record.Requests += 4321
 	must.Get(b.Bus.Records.Update(t.Context(), record, at))(t)
 	requests := 0

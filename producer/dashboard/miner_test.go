@@ -300,9 +300,7 @@ func rewardOf(rewards []scoring.Reward, uid int) float64 {
 func TestMinerPageOfADeadJob(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *dashboard.Config) { cfg.Jaeger = "http://jaeger.example:16686/" })
-	b.Work(t)
-	b.Sick.Store(2)
-	result := b.Concluded(t, now)
+	result := b.Incomplete(t, now)
 	a := b.get(t, "/rounds/"+result.Round+"/miners/2")
 	has(t, a, http.StatusOK, "DEAD LETTER", "permanent after 1 attempt", "its pull requests could not be listed", "no pull request and no issue")
 	if rows := parsed(t, a).rows(t, "Attempts"); len(rows) != 2 || rows[1][7] != "dead" || !strings.Contains(rows[1][8], "permanent: the mirror answered 404") {

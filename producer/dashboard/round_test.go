@@ -29,9 +29,7 @@ import (
 func TestARoundIsShownAfterwards(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.Work(t)
-	b.Sick.Store(2)
-	r := b.Concluded(t, now)
+	r := b.Incomplete(t, now)
 	path := "/rounds/" + r.Round
 	page := b.get(t, path)
 	group := outcome.Groups([]outcome.Failed{{UID: 2, Class: job.Permanent, Error: r.DeadLetters[0].Error}})[0]

@@ -200,6 +200,26 @@ func (f *Fleet) Concluded(tb testing.TB, planned time.Time) outcome.Result {
 	return f.Run(tb, m)
 }
 
+// Incomplete is such a round, in which the job of miner 2 has failed.
+func (f *Fleet) Incomplete(tb testing.TB, planned time.Time) outcome.Result {
+	tb.Helper()
+	f.Work(tb)
+	f.Sick.Store(2)
+	return f.Concluded(tb, planned)
+}
+
+// Replaying lets a producer seem to run miner 2 of a concluded round again, since an instant.
+func (f *Fleet) Replaying(tb testing.TB, name string, since time.Time) {
+	tb.Helper()
+	_, revision, err := f.Bus.Holders.Load(tb.Context(), name)
+	must.Do(tb, err)
+	holder := job.Holder{Name: "replays/1", For: 1000 * time.Hour, Since: since}
+	must.Get(f.Bus.Holders.Set(tb.Context(), name, holder, revision))(tb)
+	record, at, err := f.Bus.Records.Load(tb.Context(), name, 2)
+	must.Do(tb, err)
+	must.Get(f.Bus.Records.Update(tb.Context(), must.Get(record.Replanned(1, "t2"))(tb), at))(tb)
+}
+
 // Run runs a round.
 func (f *Fleet) Run(tb testing.TB, m job.Manifest) outcome.Result {
 	tb.Helper()

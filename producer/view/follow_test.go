@@ -14,11 +14,9 @@ import (
 func TestElapsedTimeIsOfTheRun(t *testing.T) {
 	t.Parallel()
 	b := roundtest.Start(t)
-	b.Work(t)
-	b.Sick.Store(2)
-	r := b.Concluded(t, roundtest.Now)
+	r := b.Incomplete(t, roundtest.Now)
 	since := roundtest.Now.Add(183 * 24 * time.Hour)
-	replayed(t, b, r.Round, since)
+	b.Replaying(t, r.Round, since)
 	now := since.Add(time.Minute)
 	f := must.Get(view.NewFollow(t.Context(), b.Bus, r.Round, now))(t)
 	if m := f.Watch.Begin(t.Context(), now); m.Now.Sub(m.Started) != time.Minute {

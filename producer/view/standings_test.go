@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -24,9 +23,7 @@ func TestWhatIsKeptOfARoundIsNeverStale(t *testing.T) {
 	fleet := roundtest.Start(t)
 	bus, nc := jobstreamtest.Open(t, fleet.NATS, jobstream.Config{})
 	_, js := jobstreamtest.Connect(t, fleet.NATS, nil)
-	fleet.Work(t)
-	fleet.Sick.Store(2)
-	r := fleet.Concluded(t, roundtest.Now)
+	r := fleet.Incomplete(t, roundtest.Now)
 	records, rounds := bus.Bucket(job.BucketRecords), bus.Bucket(job.BucketRounds)
 	one, two := job.RecordKey(r.Round, 1), job.RecordKey(r.Round, 2)
 	first := must.Get(records.Get(t.Context(), one))(t).Value()
@@ -105,9 +102,7 @@ func TestWhatIsKeptOfARoundIsNeverStale(t *testing.T) {
 func TestARoundThatIsReplayedIsCountedAnew(t *testing.T) {
 	t.Parallel()
 	fleet := roundtest.Start(t)
-	fleet.Work(t)
-	fleet.Sick.Store(2)
-	r := fleet.Concluded(t, roundtest.Now)
+	r := fleet.Incomplete(t, roundtest.Now)
 	kept := view.NewStandings()
 	counts := func() string {
 		t.Helper()
@@ -117,22 +112,10 @@ func TestARoundThatIsReplayedIsCountedAnew(t *testing.T) {
 	if got, want := counts(), "concluded: 1 done, 1 failed, 0 to do of 2"; got != want {
 		t.Fatalf("%s, want %s", got, want)
 	}
-	replayed(t, fleet, r.Round, roundtest.Now)
+	fleet.Replaying(t, r.Round, roundtest.Now)
 	if got, want := counts(), "replaying: 1 done, 0 failed, 1 to do of 2"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-}
-
-// replayed is a round whose miner 2 a producer runs again, since an instant.
-func replayed(t *testing.T, fleet *roundtest.Fleet, name string, since time.Time) {
-	t.Helper()
-	_, revision, err := fleet.Bus.Holders.Load(t.Context(), name)
-	must.Do(t, err)
-	holder := job.Holder{Name: "replays/1", For: 1000 * time.Hour, Since: since}
-	must.Get(fleet.Bus.Holders.Set(t.Context(), name, holder, revision))(t)
-	record, at, err := fleet.Bus.Records.Load(t.Context(), name, 2)
-	must.Do(t, err)
-	must.Get(fleet.Bus.Records.Update(t.Context(), must.Get(record.Replanned(1, "t2"))(t), at))(t)
 }
 
 // told is what the API says of a round.

@@ -36,9 +36,7 @@ func TestReplaysAreOwned(t *testing.T) {
 	t.Parallel()
 	b, h := servers(t), &hand{begun: make(chan outcome.Selection, 1), finish: make(chan error)}
 	server := b.serve(t, func(c *settings) { c.orders.Replay = h.replay })
-	b.Work(t)
-	b.Sick.Store(2)
-	result := b.Concluded(t, now)
+	result := b.Incomplete(t, now)
 	post := func(body string) said {
 		t.Helper()
 		return b.ask(t, http.MethodPost, "/api/v1/rounds/"+result.Round+"/replay", body, "Authorization", "bearer "+token)

@@ -125,9 +125,7 @@ func (b *bundle) serve(t *testing.T, changes ...func(*settings)) *served {
 func withADeadMiner(t *testing.T) (*bundle, outcome.Result) {
 	t.Helper()
 	b := setup(t)
-	b.Work(t)
-	b.Sick.Store(2)
-	return b, b.Concluded(t, now)
+	return b, b.Incomplete(t, now)
 }
 
 // said is what the API answered.

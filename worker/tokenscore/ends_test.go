@@ -22,7 +22,7 @@ import (
 // one that says that it cannot do its work, or dies between two pull requests.
 func TestEveryEndOfAChildIsCounted(t *testing.T) { //nolint:paralleltest // the meter provider is the process's
 	reader := telemetrytest.Meter(t)
-	dir := linked(t)
+	dir := fleettest.LinkedGrammars(t)
 	b := setup(t, func(c *tokenscore.Config) {
 		c.Grammars, c.Command = dir, childCommand(t, "serve", "MIRRORFLEET_TEST_SABOTAGE=1", "MIRRORFLEET_GRAMMARS="+dir)
 	})
@@ -43,15 +43,4 @@ func TestEveryEndOfAChildIsCounted(t *testing.T) { //nolint:paralleltest // the 
 	if diff := cmp.Diff(map[string]int64{telemetry.ChildCrashed: 3, telemetry.ChildFailed: 1}, telemetrytest.Points(t, reader, telemetry.MetricChildEnds, telemetry.ChildEnd)); diff != "" {
 		t.Errorf("ends (-want +got):\n%s", diff)
 	}
-}
-
-// linked is a folder with the grammars in which single ones can be taken away.
-func linked(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	files := must.Get(os.ReadDir(fleettest.Grammars()))(t)
-	for _, f := range files {
-		must.Do(t, os.Symlink(filepath.Join(fleettest.Grammars(), f.Name()), filepath.Join(dir, f.Name())))
-	}
-	return dir
 }

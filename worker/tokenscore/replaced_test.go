@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
@@ -26,7 +27,7 @@ func TestReplacedGrammarsScoreNothing(t *testing.T) {
 	for name, file := range map[string]string{"a grammar": "python.so", "the manifest": "manifest.json", "the runtime": "runtime.so"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := linked(t)
+			dir := fleettest.LinkedGrammars(t)
 			b := setup(t, func(c *tokenscore.Config) {
 				c.Grammars, c.Command = dir, childCommand(t, "serve", "MIRRORFLEET_GRAMMARS="+dir)
 			})

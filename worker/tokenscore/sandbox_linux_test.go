@@ -86,7 +86,7 @@ func buildWorker(t *testing.T) workerCommand {
 // takenOver is a folder of grammars in which lua's is the intruder.
 func takenOver(t *testing.T) string {
 	t.Helper()
-	dir := linked(t)
+	dir := fleettest.LinkedGrammars(t)
 	evil, list := filepath.Join(dir, "lua.so"), filepath.Join(dir, manifest.Name)
 	must.Do(t, os.Remove(evil))
 	must.Do(t, os.Remove(list))

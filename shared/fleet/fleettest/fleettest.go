@@ -145,6 +145,17 @@ func Grammars() string {
 	return filepath.Join(dir, "bin", "grammars")
 }
 
+// LinkedGrammars is a folder of the test's own with links to them, in which single ones can be
+// taken away or replaced.
+func LinkedGrammars(tb testing.TB) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	for _, file := range must.Get(os.ReadDir(Grammars()))(tb) {
+		must.Do(tb, os.Symlink(filepath.Join(Grammars(), file.Name()), filepath.Join(dir, file.Name())))
+	}
+	return dir
+}
+
 // Path is where a command is; it ends the test if it cannot be built.
 func Path(tb testing.TB, name string) string {
 	tb.Helper()
