@@ -37,6 +37,9 @@ JAEGER_UI ?=
 PICTURES  ?=
 # axe-core, which the dashboard's tests give to the pages in a browser.
 AXE       := $(BIN)/axe/node_modules/axe-core/axe.min.js
+# Packages of npm are held to the digests in their package-lock.json. Only what fails is shown.
+NPM := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null --prefix
+
 # What checks the Python: ruff is a wheel of pip's and pyright a package of npm's, each held to the digests in tools/.
 RUFF      := $(BIN)/ruff/bin/ruff
 PYRIGHT   := $(BIN)/pyright/node_modules/pyright/index.js
@@ -94,10 +97,9 @@ $(BIN)/jaeger: tools/jaeger/go.mod | tools
 	@$(GO) build -modfile=tools/jaeger/go.mod -trimpath -o $@ \
 		-ldflags "-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion=v1.76.0" github.com/jaegertracing/jaeger/cmd/jaeger
 
-# npm checks it against the digest in tools/axe/package-lock.json.
 $(AXE): tools/axe/package.json tools/axe/package-lock.json | tools
 	@rm -rf $(BIN)/axe && mkdir -p $(BIN)/axe && cp $^ $(BIN)/axe/
-	@npm ci --prefix $(BIN)/axe --ignore-scripts --no-audit --no-fund --silent && touch $@
+	@$(NPM) $(BIN)/axe && touch $@
 
 $(RUFF): tools/ruff/requirements.txt | tools
 	@rm -rf $(BIN)/ruff && python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps \
@@ -105,7 +107,7 @@ $(RUFF): tools/ruff/requirements.txt | tools
 
 $(PYRIGHT): tools/pyright/package.json tools/pyright/package-lock.json | tools
 	@rm -rf $(BIN)/pyright && mkdir -p $(BIN)/pyright && cp $^ $(BIN)/pyright/
-	@npm ci --prefix $(BIN)/pyright --ignore-scripts --no-audit --no-fund --silent && touch $@
+	@$(NPM) $(BIN)/pyright && touch $@
 
 .PHONY: look
 look: build $(AXE) ### look at the dashboard in Chromium [PICTURES=DIR]
